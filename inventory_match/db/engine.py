@@ -1,0 +1,69 @@
+"""The engine and the unit of work: every change is one transaction that rolls back unless it reaches its end.
+
+Connections speak UTC, know pgvector's types, and carry timeouts, so that a lost lock or a runaway statement becomes a
+Transient error instead of a worker that hangs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pgvector.psycopg import register_vector
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from inventory_match.domain.errors import ServiceUnavailable
+
+_RETRYABLE = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300")
+"""Serialization, deadlock, lock timeout, cancelled, shutdown (three kinds), too many connections."""
+
+
+def make_engine(url: str, *, pool_size: int = 5, lock_timeout_ms: int = 10_000, statement_timeout_ms: int = 60_000) -> Engine:
+    """An engine for a `postgresql+psycopg://` URL. Waits at most 10 s for a connection, then raises ServiceUnavailable."""
+    options = f"-c timezone=UTC -c lock_timeout={lock_timeout_ms} -c statement_timeout={statement_timeout_ms}"
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"options": options, "connect_timeout": 10, "application_name": "inventory-match"},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _know_vectors(connection, _record):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - SQLAlchemy's hook
+        if connection.execute("select 1 from pg_type where typname = 'halfvec'").fetchone():
+            register_vector(connection)
+        connection.rollback()
+
+    return engine
+
+
+class UnitOfWork:
+    """Opens one transaction at a time: `with unit_of_work() as session: ...` commits at the end or rolls back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def __call__(self) -> Iterator[Session]:
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except PoolTimeout as error:
+            raise ServiceUnavailable(f"no database connection became free: {error}") from error
+        except DBAPIError as error:
+            if is_transient(error):
+                raise ServiceUnavailable(f"database: {error.orig}") from error
+            raise
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed later."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    return state in _RETRYABLE or state.startswith("08")

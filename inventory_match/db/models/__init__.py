@@ -1,0 +1,36 @@
+"""SQLAlchemy models: rows without behaviour, one module a concern. The migrations are the truth; a test compares both."""
+
+from .base import SCHEMA, Base
+from .catalog import Encoder, Product, ReferenceEmbedding, ReferencePhoto
+from .photos import ObjectRemoval, Photo, RejectedMessage, Sighting
+from .site import Assortment, Camera, Location, PolicyRule, RegionOwner, Store
+from .stock import Reorder, StockEvent, StockLevel, StockWatch
+from .webhooks import Delivery, DeliveryAttempt, Message, WebhookEndpoint, WebhookSecret
+
+__all__ = [
+    "SCHEMA",
+    "Assortment",
+    "Base",
+    "Camera",
+    "Delivery",
+    "DeliveryAttempt",
+    "Encoder",
+    "Location",
+    "Message",
+    "ObjectRemoval",
+    "Photo",
+    "PolicyRule",
+    "Product",
+    "ReferenceEmbedding",
+    "ReferencePhoto",
+    "RegionOwner",
+    "RejectedMessage",
+    "Reorder",
+    "Sighting",
+    "StockEvent",
+    "StockLevel",
+    "StockWatch",
+    "Store",
+    "WebhookEndpoint",
+    "WebhookSecret",
+]

@@ -1,0 +1,113 @@
+"""All settings, and the only reader of the environment: `INVENTORY_MATCH_*`, then an optional TOML file, then defaults.
+
+The TOML file is `inventory-match.toml` in the working folder or the one named by `INVENTORY_MATCH_CONFIG`; its keys are
+the field names below. Secrets are `SecretStr`: no repr, log or `config show` prints them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+CONFIG_VARIABLE = "INVENTORY_MATCH_CONFIG"
+DEFAULT_CONFIG = "inventory-match.toml"
+_CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """One frozen object; times in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="INVENTORY_MATCH_", frozen=True, extra="forbid")
+
+    database_url: SecretStr = SecretStr("postgresql+psycopg://localhost/inventory")
+    redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+
+    bucket: str = "shelf-photos"
+    queue_url: str = ""
+    aws_region: str = "us-east-1"
+    s3_endpoint: str | None = None
+    sqs_endpoint: str | None = None
+    aws_access_key_id: SecretStr | None = None
+    aws_secret_access_key: SecretStr | None = None
+    allowed_buckets: _CommaList = ()
+    """Events of other buckets are kept as rejected messages. Empty means `bucket` alone."""
+
+    encoder_file: Path | None = None
+    """A safetensors file made by the project's pipeline; None means the shipped default."""
+    encoder_sha256: str | None = None
+    accept_similarity: float | None = Field(default=None, ge=-1, le=1)
+    """Overrides the threshold calibrated with the encoder."""
+    match_margin: float | None = Field(default=None, ge=0, le=2)
+    candidates: int = Field(default=5, ge=2, le=50)
+    exact_search_below: int = Field(default=20_000, ge=0)
+    """Up to this many eligible references the search is exact; above it goes through the HNSW index."""
+    torch_threads: int = Field(default=0, ge=0)
+    """0 leaves it to torch."""
+
+    photo_max_bytes: int = Field(default=25 * 2**20, gt=0)
+    photo_max_pixels: int = Field(default=60_000_000, gt=0)
+    min_brightness: float = Field(default=12.0, ge=0)
+    min_contrast: float = Field(default=4.0, ge=0)
+    min_sharpness: float = Field(default=4.0, ge=0)
+
+    photo_attempts: int = Field(default=5, ge=1)
+    photo_lease: float = Field(default=300, gt=0)
+    """How long one attempt may hold a photo before the sweep gives it to another worker."""
+    photo_retry_wait: float = Field(default=10, ge=0)
+    """Wait after the first transient failure; doubles with each attempt."""
+    sweep_interval: float = Field(default=15, gt=0)
+    queue_wait: int = Field(default=20, ge=0, le=20)
+    keep_photos_days: int | None = Field(default=None, ge=1)
+    """Photos older than this are deleted from the bucket; a store's own setting comes first. None keeps them."""
+
+    webhook_timeout: float = Field(default=15, gt=0)
+    webhook_schedule: _CommaList = ("5", "300", "1800", "7200", "18000", "36000", "50400", "72000", "86400")
+    """Waits after a failed attempt, Standard Webhooks' own schedule; tests compress it."""
+    webhook_allow: _CommaList = ()
+    """Hosts and networks inside the company that receivers may live in; all other private addresses are refused."""
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: str = "INFO"
+
+    @field_validator("allowed_buckets", "webhook_schedule", "webhook_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_schedule")
+    @classmethod
+    def _seconds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(float(part) < 0 for part in value):
+            raise ValueError("waits must be 0 or more seconds")
+        return value
+
+    @property
+    def webhook_waits(self) -> tuple[float, ...]:
+        return tuple(float(part) for part in self.webhook_schedule)
+
+    @property
+    def buckets(self) -> frozenset[str]:
+        return frozenset(self.allowed_buckets) or frozenset({self.bucket})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        path = Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)

@@ -1,0 +1,1 @@
+"""Alembic's room: `env.py`, `versions/` and the SQL each version reads from `views/`. Installed as its own package."""

@@ -1,0 +1,137 @@
+-- What the database itself guarantees, and the functions and views that workers and analysts share.
+
+-- The ledger is append-only, for the owner too; corrections are reversing rows.
+create function inventory_match.refuse_change() returns trigger
+language plpgsql as $$
+begin
+    raise exception 'stock_event is append-only: % is refused; write a reversing event instead', tg_op
+        using errcode = 'restrict_violation';
+end
+$$;
+create trigger stock_event_no_change before update or delete on inventory_match.stock_event
+    for each row execute function inventory_match.refuse_change();
+create trigger stock_event_no_truncate before truncate on inventory_match.stock_event
+    for each statement execute function inventory_match.refuse_change();
+alter table inventory_match.stock_event enable always trigger stock_event_no_change;
+alter table inventory_match.stock_event enable always trigger stock_event_no_truncate;
+
+-- The stock policy of a product in a store: rules merged key by key, the more specific one winning.
+create function inventory_match.effective_policy(p_store text, p_sku text) returns jsonb
+language sql stable as $$
+    select coalesce(jsonb_object_agg(entry.key, entry.value order by rank), '{}')
+    from (
+        select r.settings,
+               (r.sku is not null)::int * 4 + (r.store is not null)::int * 2 + (r.category is not null)::int as rank
+        from inventory_match.policy_rule r
+        where (r.store is null or r.store = p_store)
+          and (r.sku is null or r.sku = p_sku)
+          and (r.category is null
+               or r.category = (select p.category from inventory_match.product p where p.sku = p_sku))
+    ) rule, jsonb_each(rule.settings) entry
+$$;
+
+-- Book units per product and store: each location's last count by a person, plus the movements after it. A movement that
+-- names no location (a till does not know the shelf) counts if it is later than every person's count in that store.
+create view inventory_match.book_level as
+select e.store, e.sku, sum(e.units)::bigint as units, max(e.observed_at) as as_of
+from inventory_match.stock_event e
+where case
+    when e.kind = 'counted_person' then e.effect <> 'late' and not exists (
+        select from inventory_match.stock_event c
+        where c.store = e.store and c.sku = e.sku and c.location = e.location
+          and c.kind = 'counted_person' and c.effect <> 'late'
+          and (c.observed_at, c.id) > (e.observed_at, e.id))
+    when e.effect = 'booked' then not exists (
+        select from inventory_match.stock_event c
+        where c.store = e.store and c.sku = e.sku and (e.location is null or c.location = e.location)
+          and c.kind = 'counted_person' and c.effect <> 'late'
+          and c.observed_at >= e.observed_at)
+    else false
+end
+group by e.store, e.sku;
+
+-- One row per product and store of which anything is known: what cameras say, what the books say, and which one decides.
+create view inventory_match.stock_on_hand as
+select w.store,
+       w.sku,
+       p.name,
+       p.category,
+       case when how.source = 'camera' then coalesce(seen.units, 0) else coalesce(book.units, 0) end as level,
+       how.source as level_source,
+       seen.units as camera_units,
+       book.units as book_units,
+       w.stage,
+       case when how.source = 'camera' then seen.counted_at else book.as_of end as counted_at,
+       case when how.source = 'camera' then seen.seen_at else book.as_of end as seen_at,
+       now() - case when how.source = 'camera' then seen.seen_at else book.as_of end as age,
+       how.policy
+from inventory_match.stock_watch w
+left join inventory_match.product p using (sku)
+left join lateral (
+    select sum(l.units)::bigint as units,
+           max(l.counted_at) as counted_at,
+           min(l.seen_at) as seen_at,
+           bool_or(l.camera is not null) as by_camera
+    from inventory_match.stock_level l
+    where l.store = w.store and l.sku = w.sku
+) seen on true
+left join lateral (
+    select b.units, b.as_of from inventory_match.book_level b where b.store = w.store and b.sku = w.sku
+) book on true
+cross join lateral (
+    select settled.policy,
+           coalesce(settled.policy ->> 'level_source', case when seen.by_camera then 'camera' else 'book' end) as source
+    from (select inventory_match.effective_policy(w.store, w.sku) as policy) settled
+) how;
+
+-- The one door for book movements in SQL. Units are positive for 'received' and 'sold', signed for 'adjusted'. The same
+-- idempotency key twice is the same movement: the first one's id comes back.
+create function inventory_match.record_movement(
+    p_store text,
+    p_sku text,
+    p_kind text,
+    p_units bigint,
+    p_location text default null,
+    p_observed_at timestamptz default now(),
+    p_idempotency_key text default gen_random_uuid()::text,
+    p_note text default null
+) returns bigint
+language plpgsql security definer set search_path = inventory_match, pg_temp as $$
+declare
+    signed bigint := case when p_kind = 'sold' then -p_units else p_units end;
+    written bigint;
+begin
+    if p_kind is null or p_kind not in ('received', 'sold', 'adjusted') then
+        raise exception 'kind %: use received, sold or adjusted', p_kind using errcode = 'check_violation';
+    end if;
+    if p_units is null or p_units = 0 or (p_kind <> 'adjusted' and p_units < 0) then
+        raise exception 'units %: give a number above 0 (adjusted: any but 0)', p_units using errcode = 'check_violation';
+    end if;
+    if not exists (select from product where sku = p_sku) then
+        raise exception 'sku % is not in the catalog', p_sku using errcode = 'foreign_key_violation';
+    end if;
+    if not exists (select from store where store = p_store) then
+        raise exception 'store % does not exist', p_store using errcode = 'foreign_key_violation';
+    end if;
+    if p_location is not null
+       and not exists (select from location where store = p_store and location = p_location) then
+        raise exception 'location % does not exist in store %', p_location, p_store using errcode = 'foreign_key_violation';
+    end if;
+    if p_observed_at > now() + interval '5 minutes' then
+        raise exception 'observed_at % lies in the future', p_observed_at using errcode = 'check_violation';
+    end if;
+    insert into stock_event (idempotency_key, kind, effect, store, location, sku, units, observed_at, actor, note)
+    values ('movement:' || p_idempotency_key, p_kind, 'booked', p_store, p_location, p_sku, signed,
+            coalesce(p_observed_at, now()), session_user, p_note)
+    on conflict (idempotency_key) do nothing
+    returning id into written;
+    if written is null then
+        select id into written from stock_event where idempotency_key = 'movement:' || p_idempotency_key;
+        return written;
+    end if;
+    insert into stock_watch (store, sku, dirty) values (p_store, p_sku, true)
+    on conflict (store, sku) do update set dirty = true;
+    return written;
+end
+$$;
+revoke all on function inventory_match.record_movement from public;
