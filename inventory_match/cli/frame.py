@@ -1,0 +1,67 @@
+"""What every command shares: the app it works on, how errors reach a person, and the one way to print a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from inventory_match.bootstrap import App
+from inventory_match.domain.errors import InventoryMatchError
+from inventory_match.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+console = Console()
+problems = Console(stderr=True)
+
+
+def with_app(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
+    """Hands the command an `App` and turns every error a person can mend into one line and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with plain_errors():
+            return command(App(Settings()), *args, **kwargs)
+
+    return run
+
+
+class plain_errors:  # noqa: N801 - used like a function: `with plain_errors():`
+    """Errors as one line on stderr and exit code 1; anything unforeseen keeps its traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        match error:
+            case InventoryMatchError():
+                raise click.ClickException(str(error)) from error
+            case ValidationError():
+                lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+                raise click.ClickException("settings: " + "; ".join(lines)) from error
+            case OperationalError() | ProgrammingError() if "inventory_match" in str(error.orig):
+                hint = "run `inventory-match db upgrade`, or look with `inventory-match doctor`"
+                raise click.ClickException(f"database: {str(error.orig).splitlines()[0]} ({hint})") from error
+            case OperationalError():
+                hint = "is INVENTORY_MATCH_DATABASE_URL right? `inventory-match doctor` looks"
+                raise click.ClickException(f"database: {str(error.orig).splitlines()[0]} ({hint})") from error
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints rows; None as a dash, numbers to the right."""
+    printed = Table(title=title, title_justify="left", header_style="bold")
+    body = [["–" if cell is None else str(cell) for cell in row] for row in (kept := list(rows))]
+    for i, name in enumerate(columns):
+        numeric = any(isinstance(row[i], int | float) for row in kept)
+        printed.add_column(name, justify="right" if numeric else "left")
+    for row in body:
+        printed.add_row(*row)
+    console.print(printed)
