@@ -1,4 +1,5 @@
-"""The flat print of a pack: background pattern, brand, motif, variety band, small print and barcode, as a designer lays it out.
+"""The flat print of a pack: background pattern, brand, motif, variety band, small print and barcode, as a designer
+lays it out.
 
 The print knows nothing of the pack's shape: `packs` wraps it round a bottle or folds it on a box.
 """
@@ -16,20 +17,31 @@ from inventory_match.rendering.motifs import MOTIFS, shade
 
 _PAPER: RGB = (250, 246, 236)
 _INK: RGB = (30, 28, 34)
-_L_CODES = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
+_L_CODES = (
+    "0001101",
+    "0011001",
+    "0010011",
+    "0111101",
+    "0100011",
+    "0110001",
+    "0101111",
+    "0111011",
+    "0110111",
+    "0001011",
+)
 _PARITY = ("LLLLLL", "LLGLGG", "LLGGLG", "LLGGGL", "LGLLGG", "LGGLLG", "LGGGLL", "LGLGLG", "LGLGGL", "LGGLGL")
 
 
 def ean13_modules(gtin: str) -> str:
     """The 95 bars (1) and spaces (0) of an EAN-13 symbol, GS1 General Specifications 5.2."""
     left = "".join(
-        _L_CODES[int(digit)] if parity == "L" else _R_of(digit)[::-1]
+        _L_CODES[int(digit)] if parity == "L" else _right_code(digit)[::-1]
         for digit, parity in zip(gtin[1:7], _PARITY[int(gtin[0])], strict=True)
     )
-    return "101" + left + "01010" + "".join(_R_of(digit) for digit in gtin[7:]) + "101"
+    return "101" + left + "01010" + "".join(_right_code(digit) for digit in gtin[7:]) + "101"
 
 
-def _R_of(digit: str) -> str:
+def _right_code(digit: str) -> str:
     return _L_CODES[int(digit)].translate(str.maketrans("01", "10"))
 
 
@@ -69,7 +81,9 @@ def _background(canvas: ImageDraw.ImageDraw, design: PackDesign, w: int, h: int)
         case "roundel":
             for step in range(6, 0, -1):
                 r = w * 0.16 * step
-                canvas.ellipse((w / 2 - r, h * 0.55 - r, w / 2 + r, h * 0.55 + r), fill=accent if step % 2 else design.base)
+                canvas.ellipse(
+                    (w / 2 - r, h * 0.55 - r, w / 2 + r, h * 0.55 + r), fill=accent if step % 2 else design.base
+                )
         case "stripes":
             for step in range(0, 9, 2):
                 canvas.rectangle((w * step / 9, 0, w * (step + 1) / 9, h), fill=accent)
@@ -114,7 +128,8 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 def lettering(text: str, width: float, height: float, fill: RGB, *, weight: float = 0.022, edge: RGB | None = None,
               slant: float = 0.0) -> Image.Image:  # fmt: skip
-    """Bold text as an RGBA image no larger than width x height; `weight` is the stroke in font sizes, `slant` the shear."""
+    """Bold text as an RGBA image no larger than width x height; `weight` is the stroke in font sizes, `slant` the
+    shear."""
     size = 80
     stroke = max(1, round(size * weight))
     rim = round(size * 0.06) if edge else 0
@@ -129,7 +144,9 @@ def lettering(text: str, width: float, height: float, fill: RGB, *, weight: floa
     if slant:
         word = word.transform(word.size, Image.Transform.AFFINE, (1, slant, -lean, 0, 1, 0), Image.Resampling.BICUBIC)
     scale = min(width / word.width, height / word.height)
-    return word.resize((max(1, round(word.width * scale)), max(1, round(word.height * scale))), Image.Resampling.LANCZOS)
+    return word.resize(
+        (max(1, round(word.width * scale)), max(1, round(word.height * scale))), Image.Resampling.LANCZOS
+    )
 
 
 def _centred(art: Image.Image, piece: Image.Image, x: float, y: float) -> None:
@@ -169,9 +186,12 @@ def _small_print(canvas: ImageDraw.ImageDraw, design: PackDesign, w: int, h: int
     for place, module in enumerate(modules):
         if module == "1":
             left = x0 + (x1 - x0) * 0.05 + place * unit
-            canvas.rectangle((left, y0 + (y1 - y0) * 0.1, left + max(unit - 1, 0.5), y1 - (y1 - y0) * 0.12), fill=(10, 10, 10))
+            canvas.rectangle(
+                (left, y0 + (y1 - y0) * 0.1, left + max(unit - 1, 0.5), y1 - (y1 - y0) * 0.12), fill=(10, 10, 10)
+            )
     ink = _PAPER if sum(design.accent if design.template in ("band", "split", "waves") else design.base) < 430 else _INK
-    amount = f"{draw.choice((125, 250, 330, 400, 500, 750))} {'ml' if design.shape in ('can', 'bottle', 'carton', 'jug') else 'g'}"
+    unit_name = "ml" if design.shape in ("can", "bottle", "carton", "jug") else "g"
+    amount = f"{draw.choice((125, 250, 330, 400, 500, 750))} {unit_name}"
     canvas.text((w * 0.06, h * 0.905), amount, font=font(max(8, round(h * 0.026))), fill=ink)
     for line in range(3):
         y = h * (0.942 + 0.011 * line)

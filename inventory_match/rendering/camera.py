@@ -1,8 +1,8 @@
 """What a camera does to a scene: perspective, a little shaking, uneven light, blur, sensor noise, JPEG.
 
-A fixed camera has one perspective for all its photos (`corners`), so its regions can be drawn once; `jitter` moves each photo
-by a small amount, a mount that trembles. Points travel by the same homography as the pixels, so boxes stay exact.
-"""
+A fixed camera has one perspective for all its photos (`corners`), so its regions can be drawn once; `jitter` moves
+each photo by a small amount, a mount that trembles. Points travel by the same homography as the pixels, so boxes stay
+exact."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ STRAIGHT: Corners = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """`corners`: where the scene's corners (left top, right top, right bottom, left bottom) move to, as offsets in fractions
-    of the photo, outwards, or the scene does not fill it; `jitter` the greatest extra offset of each; `noise` in grey levels;
-    `blur` in pixels; `jpeg` the quality."""
+    """`corners`: where the scene's corners (left top, right top, right bottom, left bottom) move to, as offsets in
+    fractions of the photo, outwards, or the scene does not fill it; `jitter` the greatest extra offset of each;
+    `noise` in grey levels; `blur` in pixels; `jpeg` the quality."""
 
     corners: Corners = STRAIGHT
     jitter: float = 0.0015
@@ -36,8 +36,8 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """`brightness` multiplies; `warmth` -1 (blue) to 1 (yellow); `slope_x`, `slope_y` brighten towards the right and the bottom;
-    `lamp` is the strength of a bright pool at `lamp_x` near the top."""
+    """`brightness` multiplies; `warmth` -1 (blue) to 1 (yellow); `slope_x`, `slope_y` brighten towards the right and
+    the bottom; `lamp` is the strength of a bright pool at `lamp_x` near the top."""
 
     brightness: float = 1.0
     warmth: float = 0.1
@@ -57,8 +57,11 @@ def homography(source: Matrix, target: Matrix) -> Matrix:
 
 
 def view_of(camera: Camera, draw: np.random.Generator | None = None) -> Matrix:
-    """Scene to photo, both in fractions; without `draw` the camera's rest position, which is what regions are drawn on."""
-    outward = np.sign(np.asarray(_SQUARE) - 0.5) * camera.jitter  # so that shaking never shows what lies beside the scene
+    """Scene to photo, both in fractions; without `draw` the camera's rest position, which is what regions are drawn
+    on."""
+    outward = (
+        np.sign(np.asarray(_SQUARE) - 0.5) * camera.jitter
+    )  # so that shaking never shows what lies beside the scene
     offsets = np.asarray(camera.corners) + outward
     if draw is not None:
         offsets = offsets + draw.uniform(-camera.jitter, camera.jitter, (4, 2))
@@ -80,27 +83,38 @@ def through_lens(scene: Image.Image, view: Matrix) -> Image.Image:
     back = np.linalg.inv(scale @ view @ np.linalg.inv(scale))
     back = back / back[2, 2]
     edge = scene.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    return scene.transform((w, h), Image.Transform.PERSPECTIVE, tuple(back.reshape(-1)[:8].tolist()), Image.Resampling.BICUBIC,
-                           fillcolor=edge)  # fmt: skip
+    return scene.transform(
+        (w, h),
+        Image.Transform.PERSPECTIVE,
+        tuple(back.reshape(-1)[:8].tolist()),
+        Image.Resampling.BILINEAR,
+        fillcolor=edge,
+    )
 
 
 def develop(image: Image.Image, camera: Camera, light: Light, draw: np.random.Generator) -> Image.Image:
     """Light, blur and noise on an RGB image of any size."""
     if camera.blur > 0:
-        image = image.filter(ImageFilter.GaussianBlur(camera.blur))
+        image = image.filter(ImageFilter.BoxBlur(camera.blur))
     w, h = image.size
-    pixels = np.asarray(image, np.float32)
     x, y = np.linspace(-0.5, 0.5, w, dtype=np.float32)[None, :], np.linspace(-0.5, 0.5, h, dtype=np.float32)[:, None]
-    field = light.brightness * (1 + light.slope_x * x + light.slope_y * y)
-    field = field * (1 + light.lamp * np.exp(-((x - light.lamp_x + 0.5) ** 2 + (y + 0.4) ** 2) / 0.12) - 0.22 * (x**2 + y**2))
-    tint = np.asarray((1 + 0.08 * light.warmth, 1.0, 1 - 0.10 * light.warmth), np.float32)
-    pixels = pixels * field[..., None] * tint
-    if camera.noise > 0:
-        grain = draw.standard_normal((h, w), np.float32) * camera.noise
-        blotch = Image.fromarray(draw.standard_normal((h // 4 + 1, w // 4 + 1), np.float32)).resize((w, h), Image.Resampling.BILINEAR)
-        pixels += grain[..., None]
-        pixels += (np.asarray(blotch, np.float32) * camera.noise * 0.5)[..., None] * np.asarray((1.0, -0.6, 0.8), np.float32)
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    pool = np.exp(-((x - light.lamp_x + 0.5) ** 2) / 0.12) * np.exp(-((y + 0.4) ** 2) / 0.12)
+    field = (
+        light.brightness * (1 + light.slope_x * x + light.slope_y * y) * (1 + light.lamp * pool - 0.22 * (x**2 + y**2))
+    )
+    tint = (1 + 0.08 * light.warmth, 1.0, 1 - 0.10 * light.warmth)
+    grain = draw.standard_normal((h, w), np.float32) * np.float32(camera.noise)
+    blotch = Image.fromarray(draw.standard_normal((h // 4 + 1, w // 4 + 1), np.float32)).resize(
+        (w, h), Image.Resampling.BILINEAR
+    )
+    speck = np.asarray(blotch, np.float32) * np.float32(camera.noise * 0.5)
+    bands = []
+    for band, share, stain in zip(image.split(), tint, (1.0, -0.6, 0.8), strict=True):
+        level = np.asarray(band, np.float32) * (field * np.float32(share))
+        level += grain
+        level += speck * np.float32(stain)
+        bands.append(Image.fromarray(np.clip(level, 0, 255, out=level).astype(np.uint8)))
+    return Image.merge("RGB", bands)
 
 
 def jpeg(image: Image.Image, quality: int = 88) -> bytes:

@@ -1,10 +1,10 @@
 """Labelled views of rendered packs, for training an encoder: `python -m inventory_match.rendering.dataset --out DIR`.
 
-Each product gets `--views` pictures: a packshot or two on plain and mottled grounds, the rest cut out of shelf photos under
-changing light, blur, perspective and noise, among random neighbours, some partly behind a shopper. Cuts are tight boxes or whole slots, as a
-detector or a camera with fixed regions would cut. Writes `views.csv` (image,sku, paths relative to it); skus carry the seed,
-so sets of several seeds can be joined. Never use the demo's seed here: its products are meant to be unseen.
-"""
+Each product gets `--views` pictures: a packshot or two on plain and mottled grounds, the rest cut out of shelf photos
+under changing light, blur, perspective and noise, among random neighbours, some partly behind a shopper. Cuts are
+tight boxes or whole slots, as a detector or a camera with fixed regions would cut. Writes `views.csv` (image,sku,
+paths relative to it); skus carry the seed, so sets of several seeds can be joined. Never use the demo's seed
+(`demo.day.SEED`) here: its products are meant to be unseen."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ import numpy as np
 from PIL import Image
 
 from inventory_match.domain.photos import Box
-from inventory_match.rendering.camera import Camera, Corners, Light, develop
-from inventory_match.rendering.designs import RGB, PackDesign, product
-from inventory_match.rendering.packs import packshot
+from inventory_match.rendering.designs import PackDesign, product
 from inventory_match.rendering.shelf import ShelfLayout, ShelfPhoto, Standing, shelf_photo
-from inventory_match.rendering.shopper import Shopper
+from inventory_match.rendering.studio import some_camera, some_light, some_paint, some_shopper, studio_view
 
 LEAST_VISIBLE = 0.7
 """A pack covered more than this leaves open is not a fair view of its product."""
@@ -45,46 +43,21 @@ def write_views(folder: Path, seed: int, products: int, views: int, packshots: i
     return table
 
 
-def _save(folder: Path, picture: Image.Image, sku: str, seed: int, taken: Counter[str], draw: np.random.Generator) -> tuple[str, str]:
+def _save(
+    folder: Path, picture: Image.Image, sku: str, seed: int, taken: Counter[str], draw: np.random.Generator
+) -> tuple[str, str]:
     name = f"{sku}-{taken[sku]:02d}.jpg"
     taken[sku] += 1
     picture.save(folder / name, quality=int(draw.integers(72, 95)))
     return name, f"s{seed}-{sku}"
 
 
-def _studio(designs: list[PackDesign], each: int, draw: np.random.Generator) -> Iterator[tuple[PackDesign, Image.Image]]:
+def _studio(
+    designs: list[PackDesign], each: int, draw: np.random.Generator
+) -> Iterator[tuple[PackDesign, Image.Image]]:
     for design in designs:
         for number in range(each):
             yield design, studio_view(design, draw, plain=number == 0)
-
-
-def studio_view(design: PackDesign, draw: np.random.Generator, *, plain: bool, height: int = 400) -> Image.Image:
-    """The pack alone: straight on white when `plain`, else a little turned on a coloured ground under uneven light."""
-    pack = packshot(design, height)
-    if not plain:
-        pack = pack.resize((round(pack.width * draw.uniform(0.9, 1.0)), pack.height), Image.Resampling.LANCZOS)
-        pack = pack.rotate(draw.uniform(-5, 5), Image.Resampling.BICUBIC, expand=True)
-    edge = round(height * (0.04 if plain else draw.uniform(0.02, 0.12)))
-    ground = (255, 255, 255) if plain else tuple(int(part) for part in draw.integers(90, 240, 3))
-    view = Image.new("RGB", (pack.width + 2 * edge, pack.height + 2 * edge), ground)
-    view.paste(pack, (edge, edge), pack)
-    return view if plain else develop(view, some_camera(draw), some_light(draw), draw)
-
-
-def some_camera(draw: np.random.Generator) -> Camera:
-    """A camera hung somewhere: outward perspective up to 6 %, sharp or soft, quiet or noisy."""
-    lean = draw.uniform(0, 0.06, (4, 2)) * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    a, b, c, d = ((float(x), float(y)) for x, y in lean)
-    corners: Corners = (a, b, c, d)
-    return Camera(corners, noise=float(draw.uniform(1.5, 9)), blur=float(draw.uniform(0.2, 1.8)))
-
-
-def some_light(draw: np.random.Generator) -> Light:
-    """Morning, lamps or a dim corner."""
-    return Light(
-        brightness=float(draw.uniform(0.6, 1.15)), warmth=float(draw.uniform(-0.9, 1.0)), slope_x=float(draw.uniform(-0.35, 0.35)),
-        slope_y=float(draw.uniform(-0.3, 0.2)), lamp=float(draw.uniform(0, 0.3)), lamp_x=float(draw.uniform(0, 1)),
-    )  # fmt: skip
 
 
 def _field(
@@ -99,27 +72,24 @@ def _field(
         chosen += [designs[int(index)] for index in draw.integers(0, len(designs), slots - len(chosen))]
         order = draw.permutation(slots)
         contents = {int(slot): chosen[place] for place, slot in enumerate(order) if draw.random() > 0.08}
-        layout = ShelfLayout(tuple(design.sku for design in chosen), rows, columns,
-                             wall=_paint(draw, 120, 236), rail=_paint(draw, 40, 230))  # fmt: skip
-        photo = shelf_photo(layout, contents, int(draw.integers(2**31)), camera=some_camera(draw), light=some_light(draw),
-                            occluder=some_shopper(draw) if draw.random() < 0.2 else None)  # fmt: skip
+        layout = ShelfLayout(
+            tuple(design.sku for design in chosen),
+            rows,
+            columns,
+            wall=some_paint(draw, 120, 236),
+            rail=some_paint(draw, 40, 230),
+        )
+        photo = shelf_photo(
+            layout,
+            contents,
+            int(draw.integers(2**31)),
+            camera=some_camera(draw),
+            light=some_light(draw),
+            occluder=some_shopper(draw) if draw.random() < 0.2 else None,
+        )
         for standing in photo.standing:
             if standing.visible >= LEAST_VISIBLE and taken[standing.sku] < views:
                 yield standing.sku, _cut(photo, standing, layout, draw)
-
-
-def _paint(draw: np.random.Generator, darkest: int, lightest: int) -> RGB:
-    """A colour, mostly a muted one: its parts differ from a common grey by 30 at most."""
-    grey = int(draw.integers(darkest, lightest))
-    red, green, blue = (max(0, min(255, grey + int(part))) for part in draw.integers(-30, 31, 3))
-    return red, green, blue
-
-
-def some_shopper(draw: np.random.Generator) -> Shopper:
-    """Somebody, somewhere, in a coat of any colour."""
-    x = float(draw.uniform(0, 1))
-    return Shopper(x, x + float(draw.choice((-1, 1)) * draw.uniform(0.15, 0.3)), float(draw.uniform(0.05, 0.3)),
-                   float(draw.uniform(0.2, 0.7)), _paint(draw, 30, 190), seed=int(draw.integers(2**31)))  # fmt: skip
 
 
 def _cut(photo: ShelfPhoto, standing: Standing, layout: ShelfLayout, draw: np.random.Generator) -> Image.Image:
@@ -137,7 +107,8 @@ def _cut(photo: ShelfPhoto, standing: Standing, layout: ShelfLayout, draw: np.ra
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(prog="python -m inventory_match.rendering.dataset", description="Render labelled pack views.")
+    program = "python -m inventory_match.rendering.dataset"
+    parser = argparse.ArgumentParser(prog=program, description="Render labelled views of packs.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write pictures and views.csv into")
     parser.add_argument("--products", type=int, default=150)
     parser.add_argument("--views", type=int, default=12, help="pictures a product")

@@ -1,10 +1,9 @@
 """What a packaged product looks like, as pure data: brand, variety, shape, colours, motif, article numbers.
 
-Products come in families of three sisters: one brand, one shape, one printed layout, three varieties. Sisters are meant to
-be near look-alikes, families to be told apart at a glance, as on a real shelf. Everything follows from (seed, index):
-index // 3 is the family, index % 3 the sister, and families walk through the categories in turn, so the first 24 products
-of any seed fill eight categories.
-"""
+Products come in families of three sisters: one brand, one shape, one printed layout, three varieties. Sisters are
+meant to be near look-alikes, families to be told apart at a glance, as on a real shelf. Everything follows from
+(seed, index): index // 3 is the family, index % 3 the sister, and families walk through the categories in turn, so
+the first 24 products of any seed fill eight categories."""
 
 from __future__ import annotations
 
@@ -60,7 +59,8 @@ CATEGORIES = (
         Variety("Fresh", "bubbles", _SKY), Variety("Colour", "flower", _PINK), Variety("Sensitive", "leaf", _MINT),
         Variety("Power", "star", _INDIGO), Variety("Citrus", "citrus", _LIME))),
     Category("jam", "JAM", ("jar",), ("Jam", "Fruit Spread", "Preserve"), (
-        Variety("Strawberry", "heart", _RED), Variety("Blueberry", "berries", _INDIGO), Variety("Apricot", "sun", _ORANGE),
+        Variety("Strawberry", "heart", _RED), Variety("Blueberry", "berries", _INDIGO),
+        Variety("Apricot", "sun", _ORANGE),
         Variety("Cherry", "drop", _WINE), Variety("Fig", "leaf", _PLUM))),
     Category("biscuits", "BIS", ("tube", "box"), ("Biscuits", "Cookies", "Wafers"), (
         Variety("Butter", "cookie", _CREAM), Variety("Chocolate", "star", _BROWN), Variety("Lemon", "citrus", _LEMON),
@@ -68,16 +68,26 @@ CATEGORIES = (
 )  # fmt: skip
 
 _HOUSE = (_RED, _BLUE, _GREEN, _ORANGE, _INDIGO, _TEAL, _PLUM, _BLACK, _AMBER, _SLATE, _WINE, _SKY, _PINK, _BROWN)
-_HEADS = ("Sol", "Nor", "Mira", "Bel", "Tavi", "Oro", "Luma", "Kel", "Fjor", "Pomo", "Zan", "Quil", "Hexa", "Vero", "Juno",
-          "Ruba", "Dala", "Wim", "Yva", "Gus", "Ama", "Brio", "Circ", "Ekko")  # fmt: skip
+_HEADS = ("Sol", "Nor", "Mira", "Bel", "Tavi", "Oro", "Luma", "Kel", "Fjor", "Pomo", "Zan", "Quil", "Hexa", "Vero",
+          "Juno", "Ruba", "Dala", "Wim", "Yva", "Gus", "Ama", "Brio", "Circ", "Ekko")  # fmt: skip
 _TAILS = ("dal", "vo", "kka", "mont", "ello", "wick", "field", "ssa", "nova", "rey", "lund", "pip")
 TEMPLATES = ("band", "diagonal", "roundel", "stripes", "waves", "rays", "split", "checks")
-_ASPECTS = {"box": 0.70, "bottle": 0.36, "can": 0.54, "bag": 0.74, "jar": 0.74, "tube": 0.42, "carton": 0.48, "jug": 0.66}
+_ASPECTS = {
+    "box": 0.70,
+    "bottle": 0.36,
+    "can": 0.54,
+    "bag": 0.74,
+    "jar": 0.74,
+    "tube": 0.42,
+    "carton": 0.48,
+    "jug": 0.66,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PackDesign:
-    """One product. `aspect` is width / height of the pack; colours are sRGB; `seed` feeds the small print's variation."""
+    """One product. `aspect` is width / height of the pack; colours are sRGB; `seed` feeds the small print's
+    variation."""
 
     sku: str
     gtin: str
@@ -110,7 +120,8 @@ def check_digit(digits: str) -> int:
 
 
 def product(seed: int, index: int) -> PackDesign:
-    """The `index`-th product (from 0) of the range that `seed` describes; article numbers are in GS1's in-store range 20."""
+    """The `index`-th product (from 0) of the range that `seed` describes; article numbers are in GS1's in-store range
+    20."""
     family, sister = divmod(index, SISTERS)
     category = CATEGORIES[family % len(CATEGORIES)]
     whole = random.Random(f"range {seed}")

@@ -1,8 +1,7 @@
 """The little pictures on the packs: fruit, leaf, sun, bean and the rest, each a few strokes around a centre.
 
-A motif is a function (canvas, x, y, radius, colour, ink): `colour` fills, `ink` draws the detail. All of them stay inside
-the circle they are given, so a layout can place any motif anywhere.
-"""
+A motif is a function (canvas, x, y, radius, colour, ink): `colour` fills, `ink` draws the detail. All of them stay
+inside the circle they are given, so a layout can place any motif anywhere."""
 
 from __future__ import annotations
 
@@ -44,7 +43,9 @@ def _spiky(canvas: ImageDraw, x: float, y: float, outer: float, inner: float, co
 def _leaf_shape(x: float, y: float, length: float, angle: float) -> list[Point]:
     steps = [(i / 12, 1) for i in range(13)] + [(i / 12, -1) for i in range(12, -1, -1)]
     along = [(length * t, side * length * 0.27 * math.sin(math.pi * t**0.8)) for t, side in steps]
-    return [(x + a * math.cos(angle) - b * math.sin(angle), y + a * math.sin(angle) + b * math.cos(angle)) for a, b in along]
+    return [
+        (x + a * math.cos(angle) - b * math.sin(angle), y + a * math.sin(angle) + b * math.cos(angle)) for a, b in along
+    ]
 
 
 def _sun(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB) -> None:
@@ -62,7 +63,9 @@ def _citrus(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: R
     disc(canvas, x, y, r, shade(colour, -0.12))
     disc(canvas, x, y, r * 0.9, shade(colour, 0.82))
     for step in range(8):
-        canvas.pieslice((x - r * 0.8, y - r * 0.8, x + r * 0.8, y + r * 0.8), step * 45 + 4, step * 45 + 41, fill=colour)
+        canvas.pieslice(
+            (x - r * 0.8, y - r * 0.8, x + r * 0.8, y + r * 0.8), step * 45 + 4, step * 45 + 41, fill=colour
+        )
     disc(canvas, x, y, r * 0.1, shade(colour, 0.82))
     canvas.polygon(_leaf_shape(x + r * 0.35, y - r * 0.72, r * 0.6, -0.35), fill=ink)
 
@@ -79,7 +82,9 @@ def _berries(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: 
 
 def _apple(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB) -> None:
     for side in (-1, 1):
-        canvas.ellipse((x + side * r * 0.32 - r * 0.56, y - r * 0.5, x + side * r * 0.32 + r * 0.56, y + r * 0.9), fill=colour)
+        canvas.ellipse(
+            (x + side * r * 0.32 - r * 0.56, y - r * 0.5, x + side * r * 0.32 + r * 0.56, y + r * 0.9), fill=colour
+        )
     canvas.ellipse((x - r * 0.62, y - r * 0.22, x - r * 0.28, y + r * 0.3), fill=shade(colour, 0.55))
     canvas.line((x, y - r * 0.36, x + r * 0.14, y - r * 0.95), fill=shade(ink, -0.4), width=max(2, round(r * 0.11)))
     canvas.polygon(_leaf_shape(x + r * 0.1, y - r * 0.6, r * 0.68, -0.4), fill=ink)
@@ -98,7 +103,9 @@ def _bean(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB
         cx, cy, a, b = x + dx * r, y + dy * r, size * r * 0.78, size * r
         canvas.ellipse((cx - a, cy - b, cx + a, cy + b), fill=shade(brown, -0.45))
         canvas.ellipse((cx - a * 0.86, cy - b * 0.9, cx + a * 0.8, cy + b * 0.86), fill=brown)
-        canvas.arc((cx - a * 1.1, cy - b * 0.9, cx + a * 0.2, cy + b * 0.9), -62, 62, fill=ink, width=max(2, round(r * 0.07)))
+        canvas.arc(
+            (cx - a * 1.1, cy - b * 0.9, cx + a * 0.2, cy + b * 0.9), -62, 62, fill=ink, width=max(2, round(r * 0.07))
+        )
     del colour
 
 
@@ -132,17 +139,31 @@ def _cookie(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: R
 
 def _flame(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB) -> None:
     for dx, size, tone in ((-0.38, 1.25, -0.15), (0.4, 1.35, -0.05), (0.0, 1.9, 0.1)):
-        canvas.polygon(_leaf_shape(x + dx * r, y + r * 0.92, r * size, -math.pi / 2 + dx * 0.5), fill=shade(colour, tone))
+        canvas.polygon(
+            _leaf_shape(x + dx * r, y + r * 0.92, r * size, -math.pi / 2 + dx * 0.5), fill=shade(colour, tone)
+        )
     canvas.polygon(_leaf_shape(x, y + r * 0.86, r * 1.05, -math.pi / 2), fill=(252, 206, 60))
     del ink
 
 
 def _bubbles(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB) -> None:
-    for dx, dy, size in ((-0.35, 0.3, 0.52), (0.42, 0.42, 0.36), (0.3, -0.34, 0.44), (-0.42, -0.55, 0.28), (0.0, -0.84, 0.15)):
+    for dx, dy, size in (
+        (-0.35, 0.3, 0.52),
+        (0.42, 0.42, 0.36),
+        (0.3, -0.34, 0.44),
+        (-0.42, -0.55, 0.28),
+        (0.0, -0.84, 0.15),
+    ):
         cx, cy, s = x + dx * r, y + dy * r, size * r
         disc(canvas, cx, cy, s, ink)
         disc(canvas, cx, cy, s * 0.86, shade(colour, 0.55))
-        canvas.arc((cx - s * 0.6, cy - s * 0.6, cx + s * 0.6, cy + s * 0.6), 180, 260, fill=(255, 255, 255), width=max(2, round(s * 0.16)))
+        canvas.arc(
+            (cx - s * 0.6, cy - s * 0.6, cx + s * 0.6, cy + s * 0.6),
+            180,
+            260,
+            fill=(255, 255, 255),
+            width=max(2, round(s * 0.16)),
+        )
 
 
 def _drop(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB) -> None:
@@ -150,7 +171,13 @@ def _drop(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB
         s = r * 0.62 * size
         disc(canvas, x, y + r * 0.34, s, fill)
         canvas.polygon([(x - s * 0.93, y + r * 0.16), (x, y - r * size), (x + s * 0.93, y + r * 0.16)], fill=fill)
-    canvas.arc((x - r * 0.36, y - r * 0.02, x + r * 0.36, y + r * 0.72), 95, 175, fill=shade(colour, 0.75), width=max(2, round(r * 0.1)))
+    canvas.arc(
+        (x - r * 0.36, y - r * 0.02, x + r * 0.36, y + r * 0.72),
+        95,
+        175,
+        fill=shade(colour, 0.75),
+        width=max(2, round(r * 0.1)),
+    )
 
 
 def _heart(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: RGB) -> None:
@@ -175,8 +202,8 @@ def _mountain(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink:
         cx = x + dx * r
         canvas.polygon([(cx - r * width, foot), (cx, peak), (cx + r * width, foot)], fill=shade(colour, tone))
         snow = 0.32
-        canvas.polygon([(cx - r * width * snow, peak + r * height * snow), (cx, peak), (cx + r * width * snow, peak + r * height * snow)],
-                       fill=(248, 250, 255))  # fmt: skip
+        brow, half = peak + r * height * snow, r * width * snow
+        canvas.polygon([(cx - half, brow), (cx, peak), (cx + half, brow)], fill=(248, 250, 255))
     canvas.rectangle((x - r * 0.97, y + r * 0.62, x + r * 0.97, y + r * 0.74), fill=ink)
 
 
@@ -198,6 +225,6 @@ def _zigzag(canvas: ImageDraw, x: float, y: float, r: float, colour: RGB, ink: R
 
 MOTIFS: dict[str, Motif] = {
     "sun": _sun, "star": _star, "citrus": _citrus, "berries": _berries, "apple": _apple, "leaf": _leaf, "bean": _bean,
-    "wheat": _wheat, "comb": _comb, "cookie": _cookie, "flame": _flame, "bubbles": _bubbles, "drop": _drop, "heart": _heart,
-    "flower": _flower, "mountain": _mountain, "wave": _wave, "zigzag": _zigzag,
+    "wheat": _wheat, "comb": _comb, "cookie": _cookie, "flame": _flame, "bubbles": _bubbles, "drop": _drop,
+    "heart": _heart, "flower": _flower, "mountain": _mountain, "wave": _wave, "zigzag": _zigzag,
 }  # fmt: skip

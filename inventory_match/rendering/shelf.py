@@ -1,9 +1,9 @@
-"""A photo of a shelf: back wall, boards, price rails, packs standing in their slots with shadows, a shopper before them.
+"""A photo of a shelf: back wall, boards, price rails, packs standing in their slots with shadows, a shopper before
+them.
 
-`ShelfLayout` says where the slots are, as fractions of the scene; `shelf_photo` draws what stands in them and says, for
-everything drawn, whose it is, where it is in the final photo and how much of it can be seen. An empty slot shows wall and
-board. One call takes about a fifth of a second at 1280 x 960 once the packs have been drawn.
-"""
+`ShelfLayout` says where the slots are, as fractions of the scene; `shelf_photo` draws what stands in them and says,
+for everything drawn, whose it is, where it is in the final photo and how much of it can be seen. An empty slot shows
+wall and board. One call takes about a fifth of a second at 1280 x 960 once the packs have been drawn."""
 
 from __future__ import annotations
 
@@ -85,9 +85,15 @@ class ShelfPhoto:
 
 
 def shelf_photo(
-    layout: ShelfLayout, contents: Mapping[int, PackDesign], seed: int, *, camera: Camera | None = None, light: Light | None = None,
-    occluder: Shopper | None = None, size: tuple[int, int] = (1280, 960),
-) -> ShelfPhoto:  # fmt: skip
+    layout: ShelfLayout,
+    contents: Mapping[int, PackDesign],
+    seed: int,
+    *,
+    camera: Camera | None = None,
+    light: Light | None = None,
+    occluder: Shopper | None = None,
+    size: tuple[int, int] = (1280, 960),
+) -> ShelfPhoto:
     """Photograph the shelf with `contents` (slot number to product; a slot not named is empty).
 
     The seed moves packs, camera and noise a little; the same arguments give the same pixels.
@@ -102,7 +108,9 @@ def shelf_photo(
         scene.paste(person, (0, 0), person)
     view = view_of(camera, draw)
     photo = develop(through_lens(scene, view), camera, light, draw)
-    standing = tuple(Standing(contents[slot].sku, slot, seen_box(view, box), _bare(cover, box)) for slot, box in boxes.items())
+    standing = tuple(
+        Standing(contents[slot].sku, slot, seen_box(view, box), _bare(cover, box)) for slot, box in boxes.items()
+    )
     return ShelfPhoto(photo, standing, tuple(_bare(cover, layout.slot(n)) for n in range(len(layout.labels))))
 
 
@@ -122,7 +130,9 @@ def _scene(
     boxes: dict[int, Box] = {}
     for slot, pack, x, y in packs:
         scene.paste(pack, (x, y), pack)
-        boxes[slot] = Box(max(x / w, 0.0), max(y / h, 0.0), min((x + pack.width) / w, 1.0), min((y + pack.height) / h, 1.0))
+        boxes[slot] = Box(
+            max(x / w, 0.0), max(y / h, 0.0), min((x + pack.width) / w, 1.0), min((y + pack.height) / h, 1.0)
+        )
     scene = ImageChops.multiply(scene, _shade_under_boards(layout, w, h))
     _rails(scene, layout)
     return scene, boxes
@@ -139,7 +149,7 @@ def _placed(
     stature = (bottom - top) * _STATURE.get(design.shape, 1.0) * draw.uniform(0.965, 0.99)
     high = min(stature, (right - left) * 0.93 / design.aspect)
     pack = _scaled(design, round(high))
-    pack = pack.rotate(draw.normal(0, 0.5), Image.Resampling.BICUBIC, expand=True)
+    pack = pack.rotate(draw.normal(0, 0.5), Image.Resampling.BILINEAR, expand=True)
     spare = (right - left) - pack.width
     x = left + spare / 2 + np.clip(draw.normal(0, 0.15), -0.35, 0.35) * max(spare, 0)
     feet = bottom + draw.integers(-2, 2)
@@ -147,7 +157,9 @@ def _placed(
     for behind in range(layout.depth - 1, 0, -1):
         scale = 1 - 0.07 * behind
         back = _scaled(design, round(high * scale))
-        dark = Image.merge("RGBA", [*(band.point(lambda v: v * 0.6) for band in back.split()[:3]), back.getchannel("A")])
+        dark = Image.merge(
+            "RGBA", [*(band.point(lambda v: v * 0.6) for band in back.split()[:3]), back.getchannel("A")]
+        )
         placed.append((slot, dark, round(x + 4 * behind), round(feet - dark.height - 5 * behind)))
     return [*placed, (slot, pack, round(x), round(feet - pack.height))]
 
@@ -160,9 +172,8 @@ def _scaled(design: PackDesign, height: int) -> Image.Image:
 
 def _wall(layout: ShelfLayout, w: int, h: int) -> Image.Image:
     """A painted back panel: smooth, with the seams of its plates and metal uprights at both ends."""
-    rows = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
-    pixels = np.asarray(layout.wall, np.float32) * (1.02 - 0.08 * rows) * np.ones((1, w, 1), np.float32)
-    wall = Image.fromarray(pixels.astype(np.uint8))
+    rows = np.linspace(1.02, 0.94, h)[:, None, None]
+    wall = Image.fromarray(np.clip(np.asarray(layout.wall) * rows, 0, 255).astype(np.uint8)).resize((w, h))
     canvas = ImageDraw.Draw(wall)
     edge = round(layout.margin * w * 0.72)
     for left in (0, w - edge):
@@ -191,11 +202,11 @@ def _shadows(scene: Image.Image, packs: Sequence[_Placed]) -> None:
     canvas = ImageDraw.Draw(layer)
     for _, pack, x, y in packs:
         layer.paste(118, (x + 9, y + 7), pack.getchannel("A").point(lambda v: v if v > 40 else 0))
-    layer = layer.filter(ImageFilter.GaussianBlur(6))
+    layer = layer.reduce(4).filter(ImageFilter.GaussianBlur(1.5)).resize(scene.size, Image.Resampling.BILINEAR)
     canvas = ImageDraw.Draw(layer)
     for _, pack, x, y in packs:
         canvas.ellipse((x + 2, y + pack.height - 5, x + pack.width + 4, y + pack.height + 4), fill=170)
-    scene.paste((28, 26, 30), (0, 0), layer.filter(ImageFilter.GaussianBlur(1.6)))
+    scene.paste((28, 26, 30), (0, 0), layer.filter(ImageFilter.BoxBlur(2)))
 
 
 def _shade_under_boards(layout: ShelfLayout, w: int, h: int) -> Image.Image:
@@ -226,8 +237,14 @@ def _rails(scene: Image.Image, layout: ShelfLayout) -> None:
         bottom = layout.row(slot // layout.columns)[1] * h
         high = (layout.row(0)[1] - layout.row(0)[0]) * h * _RAIL
         mid, wide = (box.x0 + box.x1) / 2 * w, (box.x1 - box.x0) * w * 0.6
-        canvas.rounded_rectangle((mid - wide / 2, bottom - high * 0.86, mid + wide / 2, bottom - high * 0.2), 3, fill=(252, 250, 240))
+        canvas.rounded_rectangle(
+            (mid - wide / 2, bottom - high * 0.86, mid + wide / 2, bottom - high * 0.2), 3, fill=(252, 250, 240)
+        )
         price = sum(map(ord, sku)) % 7 + 0.49 + len(sku) % 5 / 10
-        canvas.text((mid - wide * 0.44, bottom - high * 0.82), f"{price:.2f}", font=font(round(high * 0.5)), fill=(24, 24, 28))
-        canvas.text((mid + wide * 0.46, bottom - high * 0.3), sku, font=font(round(high * 0.26)), fill=(90, 88, 92), anchor="rs")
+        canvas.text(
+            (mid - wide * 0.44, bottom - high * 0.82), f"{price:.2f}", font=font(round(high * 0.5)), fill=(24, 24, 28)
+        )
+        canvas.text(
+            (mid + wide * 0.46, bottom - high * 0.3), sku, font=font(round(high * 0.26)), fill=(90, 88, 92), anchor="rs"
+        )
     canvas.rectangle((0, (1 - layout.margin) * h, w, h), fill=(92, 90, 92))

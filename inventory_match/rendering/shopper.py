@@ -1,4 +1,5 @@
-"""A shopper seen from behind, between camera and shelf: coat, head, one arm reaching out. Covers some slots, half covers others.
+"""A shopper seen from behind, between camera and shelf: coat, head, one arm reaching out. Covers some slots, half
+covers others.
 
 Textured like cloth and hair, so that a covered slot cannot pass for an empty one.
 """
@@ -15,8 +16,8 @@ from inventory_match.rendering.designs import RGB
 
 @dataclass(frozen=True, slots=True)
 class Shopper:
-    """`x` is where the spine is and `reach` where the hand is, in fractions of the scene's width; `top` is the top of the head;
-    `hand` its height, both in fractions of the scene's height; `seed` weaves the cloth."""
+    """`x` is where the spine is and `reach` where the hand is, in fractions of the scene's width; `top` is the top of
+    the head; `hand` its height, both in fractions of the scene's height; `seed` weaves the cloth."""
 
     x: float
     reach: float
@@ -37,9 +38,19 @@ def draw_shopper(shopper: Shopper, size: tuple[int, int]) -> Image.Image:
     side = 1 if shopper.reach > shopper.x else -1
     coat = Image.new("L", size, 0)
     canvas = ImageDraw.Draw(coat)
-    canvas.polygon([(x - unit * 0.6, neck - unit * 0.1), (x + unit * 0.6, neck - unit * 0.1), (x + unit * 1.35, neck + unit * 0.45),
-                    (x + unit * 1.75, neck + unit * 1.2), (x + unit * 1.95, h), (x - unit * 1.95, h),
-                    (x - unit * 1.75, neck + unit * 1.2), (x - unit * 1.35, neck + unit * 0.45)], fill=255)  # fmt: skip
+    canvas.polygon(
+        [
+            (x - unit * 0.6, neck - unit * 0.1),
+            (x + unit * 0.6, neck - unit * 0.1),
+            (x + unit * 1.35, neck + unit * 0.45),
+            (x + unit * 1.75, neck + unit * 1.2),
+            (x + unit * 1.95, h),
+            (x - unit * 1.95, h),
+            (x - unit * 1.75, neck + unit * 1.2),
+            (x - unit * 1.35, neck + unit * 0.45),
+        ],
+        fill=255,
+    )
     shoulder, hand = (x + side * unit * 1.25, neck + unit * 0.95), (shopper.reach * w, shopper.hand * h)
     elbow = (shoulder[0] + (hand[0] - shoulder[0]) * 0.55, max(shoulder[1], hand[1]) + unit * 0.75)
     for start, end, wide in ((shoulder, elbow, 0.92), (elbow, hand, 0.7)):
@@ -48,17 +59,19 @@ def draw_shopper(shopper: Shopper, size: tuple[int, int]) -> Image.Image:
             r = unit * wide / 2
             canvas.ellipse((point[0] - r, point[1] - r, point[0] + r, point[1] + r), fill=255)
     _hand(layer, hand, unit, side)
-    layer.paste(_cloth(shopper, size, x, unit), (0, 0), coat.filter(ImageFilter.GaussianBlur(1.5)))
+    box = coat.getbbox() or (0, 0, 1, 1)
+    soft = coat.crop(box).filter(ImageFilter.BoxBlur(1))
+    layer.paste(_cloth(shopper, soft.size, x - box[0], unit), box[:2], soft)
     _head(layer, shopper, x, top, unit)
-    return layer.filter(ImageFilter.GaussianBlur(1.3))
+    return layer.filter(ImageFilter.BoxBlur(1))
 
 
 def _cloth(shopper: Shopper, size: tuple[int, int], spine: float, unit: float) -> Image.Image:
     """Herringbone cloth with folds and a centre seam, darker to the sides."""
     w, h = size
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    x, y = np.arange(w, dtype=np.float32)[None, :], np.arange(h, dtype=np.float32)[:, None]
     draw = np.random.default_rng(shopper.seed)
-    weave = np.sign(np.sin((y + np.abs((x - spine) % 28 - 14) * 1.6) * 0.62)) * 15
+    weave = np.where((y + np.abs((x - spine) % 28 - 14) * 1.6) % 10 < 5, np.float32(-15), np.float32(15))
     coarse = Image.fromarray(draw.standard_normal((12, 14), np.float32)).resize(size, Image.Resampling.BICUBIC)
     folds = np.asarray(coarse, np.float32) * 9 + draw.standard_normal((h, w), np.float32) * 6
     across = np.clip((x - spine) / (unit * 2.1), -1.4, 1.4)
@@ -77,8 +90,16 @@ def _hand(layer: Image.Image, at: tuple[float, float], unit: float, side: int) -
     canvas.ellipse((x - unit * 0.34, y - unit * 0.34, x + unit * 0.34, y + unit * 0.4), fill=skin)
     for finger in range(4):
         fx, fy = x + side * unit * 0.2, y - unit * (0.28 - 0.17 * finger)
-        canvas.line((fx - side * unit * 0.15, fy, fx + side * unit * 0.38, fy - unit * 0.04), fill=dark, width=round(unit * 0.19))
-        canvas.line((fx - side * unit * 0.15, fy, fx + side * unit * 0.36, fy - unit * 0.05), fill=skin, width=round(unit * 0.14))
+        canvas.line(
+            (fx - side * unit * 0.15, fy, fx + side * unit * 0.38, fy - unit * 0.04),
+            fill=dark,
+            width=round(unit * 0.19),
+        )
+        canvas.line(
+            (fx - side * unit * 0.15, fy, fx + side * unit * 0.36, fy - unit * 0.05),
+            fill=skin,
+            width=round(unit * 0.14),
+        )
 
 
 def _head(layer: Image.Image, shopper: Shopper, x: float, top: float, unit: float) -> None:
@@ -87,7 +108,9 @@ def _head(layer: Image.Image, shopper: Shopper, x: float, top: float, unit: floa
     canvas.rectangle((x - unit * 0.42, top + unit * 1.6, x + unit * 0.42, top + unit * 2.4), fill=(196, 148, 122, 255))
     for side in (-1, 1):
         ear = x + side * unit * 0.82
-        canvas.ellipse((ear - unit * 0.14, top + unit * 0.85, ear + unit * 0.14, top + unit * 1.35), fill=(206, 156, 130, 255))
+        canvas.ellipse(
+            (ear - unit * 0.14, top + unit * 0.85, ear + unit * 0.14, top + unit * 1.35), fill=(206, 156, 130, 255)
+        )
     canvas.ellipse((x - unit * 0.82, top, x + unit * 0.82, top + unit * 2.05), fill=(*shopper.hair, 255))
     draw = np.random.default_rng(shopper.seed + 1)
     for _ in range(150):
@@ -95,7 +118,15 @@ def _head(layer: Image.Image, shopper: Shopper, x: float, top: float, unit: floa
         tone = float(draw.uniform(-26, 34))
         fill = (*(max(0, min(255, round(part + tone))) for part in shopper.hair), 255)
         reach = float(draw.uniform(0.5, 0.95)) * float(np.sqrt(max(0.0, 1 - (lean / 0.82) ** 2)))
-        canvas.line((x + unit * lean * 0.35, top + unit * 0.14, x + unit * lean, top + unit * (1.02 + reach * 0.98)), fill=fill, width=2)
-    collar = [(x - unit * 0.75, top + unit * 2.45), (x - unit * 0.55, top + unit * 2.05), (x + unit * 0.55, top + unit * 2.05),
-              (x + unit * 0.75, top + unit * 2.45)]  # fmt: skip
+        canvas.line(
+            (x + unit * lean * 0.35, top + unit * 0.14, x + unit * lean, top + unit * (1.02 + reach * 0.98)),
+            fill=fill,
+            width=2,
+        )
+    collar = [
+        (x - unit * 0.75, top + unit * 2.45),
+        (x - unit * 0.55, top + unit * 2.05),
+        (x + unit * 0.55, top + unit * 2.05),
+        (x + unit * 0.75, top + unit * 2.45),
+    ]
     canvas.polygon(collar, fill=(*(part // 2 for part in shopper.coat), 255))
