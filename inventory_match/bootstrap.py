@@ -6,6 +6,8 @@ handing over another `Settings`.
 
 from __future__ import annotations
 
+import sys
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
@@ -17,6 +19,7 @@ from pydantic import SecretStr
 from inventory_match.db.engine import UnitOfWork, make_engine
 from inventory_match.domain.matching import Thresholds
 from inventory_match.domain.photos import QualityLimits
+from inventory_match.pipeline import Eyes, Patience, Rules
 from inventory_match.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,12 +111,29 @@ class App:
         )
 
     @cached_property
+    def eyes(self) -> Eyes:
+        from inventory_match.vision.images import crop
+
+        return Eyes(self.store, self.decoder, self.detector, self.encoder, crop)
+
+    @cached_property
+    def rules(self) -> Rules:
+        return Rules(self.thresholds, self.settings.candidates, self.settings.exact_search_below)
+
+    @cached_property
+    def patience(self) -> Patience:
+        settings = self.settings
+        lease, wait = timedelta(seconds=settings.photo_lease), timedelta(seconds=settings.photo_retry_wait)
+        return Patience(settings.photo_attempts, lease, wait)
+
+    @cached_property
     def sender(self) -> WebhookSender:
         from inventory_match.webhooks.sender import WebhookSender
 
         return WebhookSender(
-            timeout=self.settings.webhook_timeout,
-            allow=self.settings.webhook_allow,
+            self.settings.webhook_timeout,
+            self.settings.webhook_allow,
+            total_timeout=2 * self.settings.webhook_timeout,
             user_agent=f"inventory-match/{version('inventory-match')}",
         )
 
@@ -148,6 +168,28 @@ class CeleryKicker:
             self._celery.send_task(PROCESS_PHOTO, args=[photo_id], queue="photos")
         except OperationalError as error:
             raise ServiceUnavailable(f"redis did not take the kick for photo {photo_id}: {error}") from error
+
+
+def configure_logging(form: str, level: str) -> None:
+    """Structured logs on stderr, for people (`console`) or for machines (`json`)."""
+    import logging
+
+    import structlog
+
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=level, force=True)
+    last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
 
 
 def _plain(secret: SecretStr | None) -> str | None:

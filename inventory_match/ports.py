@@ -65,6 +65,12 @@ class Detector(Protocol):
     def __call__(self, image: Image, fixed: Sequence[Box]) -> list[Region]: ...
 
 
+class Cropper(Protocol):
+    """Cuts a box out of an image; a view or a copy, never smaller than one pixel."""
+
+    def __call__(self, image: Image, box: Box) -> Image: ...
+
+
 class Encoder(Protocol):
     """Pixels to vectors; one call embeds all crops of a photo."""
 

@@ -65,7 +65,10 @@ class Settings(BaseSettings):
     """How long one attempt may hold a photo before the sweep gives it to another worker."""
     photo_retry_wait: float = Field(default=10, ge=0)
     """Wait after the first transient failure; doubles with each attempt."""
+    rekick_after: float = Field(default=60, gt=0)
+    """A photo still waiting this long after its last kick is kicked again: Redis may have lost the first."""
     sweep_interval: float = Field(default=15, gt=0)
+    deliver_interval: float = Field(default=5, gt=0)
     queue_wait: int = Field(default=20, ge=0, le=20)
     keep_photos_days: int | None = Field(default=None, ge=1)
     """Photos older than this are deleted from the bucket; a store's own setting comes first. None keeps them."""

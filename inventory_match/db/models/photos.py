@@ -41,6 +41,7 @@ class Photo(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     registered_at: Mapped[Now]
     next_attempt_at: Mapped[Now]
+    kicked_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
     width: Mapped[int | None]
     height: Mapped[int | None]

@@ -1,0 +1,84 @@
+"""From the outbox to the receivers: claims due deliveries, posts each signed, and logs what came back.
+
+The claim is committed before the POST and the answer after it, so nothing is held open meanwhile. A sender that dies in
+between leaves the delivery to be sent again under the same id; receivers keep the id to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from inventory_match.db import outbox
+from inventory_match.webhooks import signing
+
+if TYPE_CHECKING:
+    from inventory_match.db.engine import UnitOfWork
+    from inventory_match.db.outbox import Due
+    from inventory_match.webhooks.sender import WebhookSender
+
+_log = structlog.get_logger(__name__)
+GONE = 410
+MOST_AT_ONCE = 4
+"""Fewer than the pool of database connections holds, so that recording an answer never waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one round did."""
+
+    sent: int = 0
+    failed: int = 0
+
+
+def deliver_due(
+    unit_of_work: UnitOfWork,
+    sender: WebhookSender,
+    schedule: Sequence[timedelta],
+    lease: timedelta,
+    clock: Callable[[], datetime],
+    limit: int = 20,
+) -> Delivered:
+    """Posts up to `limit` due deliveries, at the same time, so that one slow receiver holds up nobody else.
+
+    `schedule`: waits after each failed attempt; used up means failed. `lease` must outlast one POST.
+    """
+    with unit_of_work() as session:
+        due = outbox.claim_due(session, lease, limit)
+    if not due:
+        return Delivered()
+    with ThreadPoolExecutor(max_workers=min(len(due), MOST_AT_ONCE)) as pool:
+        sent = sum(pool.map(lambda one: _deliver(unit_of_work, sender, schedule, one, clock()), due))
+    return Delivered(sent, len(due) - sent)
+
+
+def _deliver(
+    unit_of_work: UnitOfWork, sender: WebhookSender, schedule: Sequence[timedelta], due: Due, now: datetime
+) -> bool:
+    answer = sender.post(due.url, signing.headers(due.secrets, due.message_id, now, due.body), due.body)
+    again = signing.next_attempt(due.attempt, now, schedule, retry_after=answer.retry_after)
+    with unit_of_work() as session:
+        outbox.record_attempt(
+            session,
+            due,
+            status=answer.status,
+            error=answer.error,
+            duration_ms=answer.duration_ms,
+            wait=None if again is None else again - now,
+        )
+        if answer.status == GONE:
+            outbox.disable_endpoint(session, due.endpoint_id, "the receiver answered 410 Gone")
+    _log.info(
+        "webhook posted",
+        message_id=due.message_id,
+        endpoint=due.endpoint_id,
+        attempt=due.attempt,
+        status=answer.status,
+        error=answer.error,
+    )
+    return answer.delivered

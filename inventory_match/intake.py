@@ -1,0 +1,151 @@
+"""From a queue message to a registered photo: the row is committed first, then the worker kicked, the message deleted last.
+
+So a crash at any point leaves the message to come again, and the photo's name (bucket, key, version) makes the second time
+a no-op. Nobody but this consumer reads the queue: a Celery worker would throw away what it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING
+
+import structlog
+
+from inventory_match.db import photos, site
+from inventory_match.domain.errors import MessageUnreadable, ServiceUnavailable
+from inventory_match.domain.photos import ObjectRemoved, PhotoUploaded, captured_at
+from inventory_match.s3 import events
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from inventory_match.db.engine import UnitOfWork
+    from inventory_match.ports import Kicker
+    from inventory_match.s3.queue import Message, SqsQueue
+
+_log = structlog.get_logger(__name__)
+PAUSE_S = 2.0
+"""Between tries while a server is away."""
+CATALOG_PREFIX = "catalog/"
+"""Where reference photos are kept in the same bucket; they are not camera uploads."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch of messages, or a scan, led to."""
+
+    registered: list[int] = field(default_factory=list)
+    unrouted: list[int] = field(default_factory=list)
+    known: int = 0
+    removed: int = 0
+    rejected: int = 0
+
+    def __iadd__(self, other: Taken) -> Taken:
+        self.registered += other.registered
+        self.unrouted += other.unrouted
+        self.known += other.known
+        self.removed += other.removed
+        self.rejected += other.rejected
+        return self
+
+
+def consume(
+    queue: SqsQueue, unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str], stopping: Event
+) -> None:
+    """Long-polls the queue until told to stop. An outage of any server is waited out, never the end of the intake."""
+    while not stopping.is_set():
+        try:
+            messages = queue.receive()
+            if messages:
+                take_messages(messages, unit_of_work, kicker, buckets)
+                queue.delete(messages)
+        except ServiceUnavailable as error:
+            # The messages come again once their visibility ends.
+            _log.warning("intake waits", cause=str(error))
+            stopping.wait(PAUSE_S)
+
+
+def take_messages(messages: Iterable[Message], unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str]) -> Taken:
+    """Registers every photo the messages tell of, commits, then kicks. Deleting the messages is left to the caller."""
+    taken = Taken()
+    with unit_of_work() as session:
+        cameras = site.cameras(session)
+        for message in messages:
+            taken += _take_message(session, message, buckets, cameras)
+    kick_all(kicker, taken.registered)
+    _log.info("messages taken", registered=len(taken.registered), known=taken.known, rejected=taken.rejected)
+    return taken
+
+
+def scan(
+    listed: Iterable[PhotoUploaded], unit_of_work: UnitOfWork, kicker: Kicker, progress: Callable[[int], None], batch: int = 500
+) -> Taken:
+    """Registers what no event announced; batches commit as they go, so an interrupted scan only has to be run again."""
+    total, waiting = Taken(), list[PhotoUploaded]()
+
+    def flush() -> None:
+        nonlocal total
+        part = Taken()
+        with unit_of_work() as session:
+            cameras = site.cameras(session)
+            for uploaded in waiting:
+                part += _register(session, uploaded, "scan", cameras)
+        kick_all(kicker, part.registered)
+        progress(len(waiting))
+        waiting.clear()
+        total += part
+
+    for uploaded in listed:
+        if not uploaded.ref.key.startswith(CATALOG_PREFIX):
+            waiting.append(uploaded)
+        if len(waiting) >= batch:
+            flush()
+    flush()
+    return total
+
+
+def kick_all(kicker: Kicker, photo_ids: Iterable[int]) -> None:
+    """Kicks each photo; where Redis is away, the sweep will do it, and nothing is lost but time."""
+    for photo_id in photo_ids:
+        try:
+            kicker.kick(photo_id)
+        except ServiceUnavailable as error:
+            _log.warning("kick failed; the sweep will repeat it", photo_id=photo_id, cause=str(error))
+            return
+
+
+def _take_message(session: Session, message: Message, buckets: Collection[str], cameras: site.Cameras) -> Taken:
+    taken = Taken()
+    try:
+        parsed = events.parse(message.body)
+    except MessageUnreadable as error:
+        photos.record_rejected(session, message.id, message.body, str(error))
+        return Taken(rejected=1)
+    for cause in parsed.broken:
+        photos.record_rejected(session, message.id, message.body, cause)
+        taken.rejected += 1
+    for event in parsed.events:
+        bucket, key = (event.ref.bucket, event.ref.key) if isinstance(event, PhotoUploaded) else (event.bucket, event.key)
+        if bucket not in buckets:
+            photos.record_rejected(session, message.id, message.body, f"bucket {bucket!r} is not one of ours")
+            taken.rejected += 1
+        elif key.startswith(CATALOG_PREFIX):
+            continue
+        elif isinstance(event, ObjectRemoved):
+            photos.record_removal(session, event)
+            taken.removed += 1
+        else:
+            taken += _register(session, event, "event", cameras)
+    return taken
+
+
+def _register(session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras) -> Taken:
+    routed = site.route(cameras, uploaded.ref.key)
+    camera, match = routed if routed else (None, None)
+    captured = captured_at(uploaded.event_time, from_key=match.captured_at if match else None, from_exif=None)
+    photo_id = photos.register(session, uploaded, source, captured, camera)
+    if photo_id is None:
+        return Taken(known=1)
+    return Taken(registered=[photo_id]) if camera else Taken(unrouted=[photo_id])

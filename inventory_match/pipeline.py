@@ -1,0 +1,179 @@
+"""OPEN FIRST. The whole product on one page: a photo is seen, then settled.
+
+    see      fetch ─► decode ─► detect ─► embed                             slow, no transaction, nothing written
+    settle   sightings ─► nearest in SQL ─► decide ─► ledger ─► reorder, outbox    one short transaction
+
+Before it, `intake` registers the photo; after it, `delivery` posts what stands in the outbox. `process` ties both halves
+together for a worker: it claims the photo, and puts it to rest whatever happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from inventory_match import ports, shelf
+from inventory_match.db import catalog, photos, sightings
+from inventory_match.db.sightings import Sighted
+from inventory_match.domain.counting import Answer
+from inventory_match.domain.errors import Permanent, PhotoRejected, PhotoSuperseded, Transient
+from inventory_match.domain.ledger import Kind
+from inventory_match.domain.matching import Evidence, Outcome, Thresholds, decide
+from inventory_match.domain.photos import Captured, PhotoState, captured_at
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from inventory_match.db.catalog import Encoder
+    from inventory_match.db.engine import UnitOfWork
+    from inventory_match.db.photos import Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """What seeing needs of the world."""
+
+    store: ports.PhotoStore
+    decode: ports.Decoder
+    detect: ports.Detector
+    encoder: ports.Encoder
+    crop: ports.Cropper
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How settling decides. `search_exactly_below`: see `db.catalog.nearest`."""
+
+    thresholds: Thresholds
+    candidates: int
+    search_exactly_below: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long a photo is tried: lease of one attempt, and the wait after the first transient failure."""
+
+    attempts: int
+    lease: timedelta
+    retry_wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A photo that was looked at: its regions, and one embedding per candidate region, shape (candidates, dim)."""
+
+    photo: Claimed
+    captured: Captured
+    decoded: ports.Decoded
+    regions: list[ports.Region]
+    embeddings: ports.Embeddings
+    encoder_sha256: str
+
+
+def process(
+    photo_id: int, eyes: Eyes, rules: Rules, patience: Patience, unit_of_work: UnitOfWork, now: datetime
+) -> PhotoState | None:
+    """Takes one photo to its rest; None where there was nothing to take or another worker has it.
+
+    Transient errors give it back for another try, Permanent ones rest it, anything else is a fault of ours: it is given
+    back like a transient one and raised, so that it is logged and the attempts bound it.
+    """
+    with unit_of_work() as session:
+        photo = photos.claim(session, photo_id, patience.lease, patience.attempts)
+    if photo is None:
+        return None
+    try:
+        seen = see(photo, eyes)
+        with unit_of_work() as session:
+            return settle(session, seen, rules, now)
+    except PhotoRejected as error:
+        return _rest(unit_of_work, photo, PhotoState.REJECTED, error)
+    except PhotoSuperseded as error:
+        return _rest(unit_of_work, photo, PhotoState.SUPERSEDED, error)
+    except Transient as error:
+        return _give_back(unit_of_work, photo, error, patience)
+    except Exception as error:
+        _give_back(unit_of_work, photo, error, patience)
+        raise
+
+
+def see(photo: Claimed, eyes: Eyes) -> Seen:
+    """Everything slow. All crops of the photo go through the encoder in one call."""
+    decoded = eyes.decode(eyes.store.fetch(photo.ref))
+    regions = eyes.detect(decoded.image, photo.regions)
+    crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
+    embeddings = eyes.encoder.embed(crops)
+    return Seen(photo, _when(photo, decoded), decoded, regions, embeddings, eyes.encoder.sha256)
+
+
+def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoState | None:
+    """Everything that is written, in one transaction; None where the lease was lost meanwhile."""
+    photo = seen.photo
+    if not photos.hold(session, photo):
+        return None
+    encoder = catalog.active_encoder(session, seen.encoder_sha256)
+    sighted = _identify(session, seen, encoder, rules)
+    sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
+    moment = shelf.Moment(photo, seen.captured.at, encoder.name, encoder.sha256, now)
+    if photo.kind == "shelf":
+        shelf.count_photo(session, moment, sighted)
+    elif photo.records == Kind.RECEIVED:
+        shelf.receive_photo(session, moment, sighted)
+    state, cause = _rest_of(sighted)
+    height, width = seen.decoded.image.shape[:2]
+    kept = photos.figures(seen.captured, seen.decoded.quality, (width, height), encoder.id)
+    photos.finish(session, photo, state, cause, **kept)
+    return state
+
+
+def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules) -> list[Sighted]:
+    """An answer for every region: the detector's own, or the catalog's, asked once for all crops of the photo."""
+    found = catalog.nearest(
+        session, encoder, seen.embeddings, rules.candidates, seen.photo.store, rules.search_exactly_below
+    )
+    asked = iter(zip(seen.embeddings, found, strict=True))
+    sighted = []
+    for region in seen.regions:
+        if region.answer != "candidate":
+            sighted.append(Sighted(region.position, region.box, Answer(region.answer), region.reason or region.answer))
+            continue
+        embedding, candidates = next(asked)
+        decision = decide(Evidence(candidates), rules.thresholds)
+        answer = Answer.PRODUCT if decision.outcome is Outcome.MATCHED else Answer.UNKNOWN
+        sighted.append(
+            Sighted(region.position, region.box, answer, decision.rule, decision, candidates, embedding)
+        )
+    return sighted
+
+
+def _rest_of(sighted: list[Sighted]) -> tuple[PhotoState, str | None]:
+    """Where the photo rests: nothing could be assessed, nothing was there, or done."""
+    answers = {one.answer for one in sighted}
+    if answers == {Answer.NOT_ASSESSABLE}:
+        return PhotoState.NEEDS_REVIEW, f"no region could be assessed: {sighted[0].rule}"
+    if answers <= {Answer.VOID}:
+        return PhotoState.EMPTY, "no product on it"
+    return PhotoState.DONE, None
+
+
+def _when(photo: Claimed, decoded: ports.Decoded) -> Captured:
+    """The time of the photo; EXIF is asked only where the key told nothing. A naive EXIF time is the store's local time."""
+    if photo.captured.source == "key" or photo.captured.clock_ahead or decoded.taken_at is None:
+        return photo.captured
+    taken = decoded.taken_at
+    local = taken if taken.tzinfo else taken.replace(tzinfo=ZoneInfo(photo.timezone))
+    return captured_at(photo.event_time, from_key=None, from_exif=local)
+
+
+def _rest(unit_of_work: UnitOfWork, photo: Claimed, state: PhotoState, error: Permanent) -> PhotoState | None:
+    with unit_of_work() as session:
+        return state if photos.finish(session, photo, state, str(error)) else None
+
+
+def _give_back(unit_of_work: UnitOfWork, photo: Claimed, error: Exception, patience: Patience) -> PhotoState | None:
+    wait = patience.retry_wait * 2 ** (photo.attempt - 1)
+    with unit_of_work() as session:
+        held = photos.give_back(session, photo, f"{type(error).__name__}: {error}", wait)
+    return PhotoState.REGISTERED if held else None

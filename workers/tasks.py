@@ -1,0 +1,62 @@
+"""The tasks: each looks up its parts and calls one function. State is checked again inside, so redelivery is safe."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from inventory_match import chores, delivery, pipeline
+from inventory_match.db import outbox
+
+from .app import app, app_parts
+
+
+@app.task(name="inventory_match.process_photo")
+def process_photo(photo_id: int) -> None:
+    """Sees and settles one photo, then sends what it had to say."""
+    parts = app_parts()
+    pipeline.process(photo_id, parts.eyes, parts.rules, parts.patience, parts.unit_of_work, _now())
+    deliver_webhooks.delay()
+
+
+@app.task(name="inventory_match.deliver_webhooks")
+def deliver_webhooks() -> None:
+    """Posts what is due in the outbox."""
+    parts = app_parts()
+    settings = parts.settings
+    waits = [timedelta(seconds=wait) for wait in settings.webhook_waits]
+    lease = timedelta(seconds=settings.webhook_timeout * 4)
+    delivery.deliver_due(parts.unit_of_work, parts.sender, waits, lease, _now)
+
+
+@app.task(name="inventory_match.sweep")
+def sweep() -> None:
+    """Kicks what waits, buries what is used up, judges what plain SQL moved."""
+    parts = app_parts()
+    rekick = timedelta(seconds=parts.settings.rekick_after)
+    chores.sweep(parts.unit_of_work, parts.kicker, parts.settings.photo_attempts, rekick, _now())
+    if chores.judge_moved(parts.unit_of_work, _now()):
+        deliver_webhooks.delay()
+
+
+@app.task(name="inventory_match.notice_silence")
+def notice_silence() -> None:
+    """Raises `camera.silent`."""
+    chores.notice_silence(app_parts().unit_of_work, _now())
+
+
+@app.task(name="inventory_match.flush_digests")
+def flush_digests() -> None:
+    """Sends what the hourly ceiling held back."""
+    with app_parts().unit_of_work() as session:
+        outbox.flush_digests(session, _now())
+
+
+@app.task(name="inventory_match.expire_photos")
+def expire_photos() -> None:
+    """Deletes photos past their time."""
+    parts = app_parts()
+    chores.expire_photos(parts.unit_of_work, parts.store, parts.settings.keep_photos_days)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
