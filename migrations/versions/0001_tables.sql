@@ -69,6 +69,7 @@ CREATE TABLE inventory_match.photo (
     attempts BIGINT DEFAULT 0 NOT NULL,
     registered_at timestamptz DEFAULT now() NOT NULL,
     next_attempt_at timestamptz DEFAULT now() NOT NULL,
+    kicked_at timestamptz,
     finished_at timestamptz,
     width BIGINT,
     height BIGINT,
