@@ -156,7 +156,8 @@ def _centred(art: Image.Image, piece: Image.Image, x: float, y: float) -> None:
 def _brand(art: Image.Image, design: PackDesign, w: int, h: int) -> None:
     ground = design.accent if design.template in ("band", "rays") else design.base
     light = sum(ground) < 430
-    fill, edge = (_PAPER, shade(ground, -0.55)) if light else (shade(design.accent, -0.45), _PAPER)
+    other = design.base if ground == design.accent else design.accent
+    fill, edge = (_PAPER, shade(ground, -0.55)) if light else (_contrast(ground, shade(other, -0.4)), _PAPER)
     style = design.lettering
     text = design.brand.upper() if style in ("capitals", "outlined") else design.brand
     weight = {"capitals": 0.035, "title": 0.03, "slanted": 0.035, "outlined": 0.012}[style]

@@ -1,0 +1,38 @@
+"""The day's site.toml: one store, two locations, two shelf cameras with fixed regions, the policies of the script."""
+
+from __future__ import annotations
+
+from inventory_match.demo.day import CONFIRMATIONS, DEFAULT_RULE, STORE, Day, Rule, ShelfCamera
+
+
+def site_toml(day: Day) -> str:
+    """Text for `inventory-match site apply`."""
+    special = [(sku, rule) for sku, rule in day.rules.items() if rule != DEFAULT_RULE]
+    parts = [
+        f'[[stores]]\nstore = "{STORE}"\nname = "Demo store"\ntimezone = "UTC"\n',
+        *(f'[[locations]]\nstore = "{STORE}"\nlocation = "{c.code}"\nname = "{_title(c.code)}"\n' for c in day.cameras),
+        *(_camera(camera) for camera in day.cameras),
+        f"[[policies]]\n{_rule(DEFAULT_RULE)}confirmations = {CONFIRMATIONS}\n",
+        *(f'[[policies]]\nstore = "{STORE}"\nsku = "{sku}"\n{_rule(rule)}' for sku, rule in special),
+    ]
+    return "\n".join(parts)
+
+
+def _title(code: str) -> str:
+    return code.replace("-", " ").capitalize()
+
+
+def _camera(camera: ShelfCamera) -> str:
+    boxes = camera.layout.regions(camera.lens)
+    regions = "\n".join(f"  [{box.x0:.5f}, {box.y0:.5f}, {box.x1:.5f}, {box.y1:.5f}]," for box in boxes)
+    return (
+        f'[[cameras]]\ncamera = "{camera.code}"\nstore = "{STORE}"\nlocation = "{camera.code}"\nkind = "shelf"\n'
+        f'key_pattern = "{STORE}/{camera.code}/{{captured_at}}.jpg"\nregions = [\n{regions}\n]\n'
+    )
+
+
+def _rule(rule: Rule) -> str:
+    return (
+        f"reorder_point = {rule.reorder_point}\nclear_point = {rule.clear_point}\n"
+        f"target_level = {rule.target_level}\npack_size = {rule.pack_size}\n"
+    )
