@@ -41,7 +41,12 @@ def judge_products(
             continue
         open_already = watched.open_reorder is not None
         verdict = judge(
-            watched.stage, watched.level, watched.policy, on_order=watched.on_order, has_open_reorder=open_already, now=now
+            watched.stage,
+            watched.level,
+            watched.policy,
+            on_order=watched.on_order,
+            has_open_reorder=open_already,
+            now=now,
         )
         watch.save_stage(session, watched, verdict.stage, now)
         if verdict.alerts:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def sweep(unit_of_work: UnitOfWork, kicker: Kicker, max_attempts: int, rekick_after: timedelta, now: datetime) -> list[int]:
+def sweep(
+    unit_of_work: UnitOfWork, kicker: Kicker, max_attempts: int, rekick_after: timedelta, now: datetime
+) -> list[int]:
     """Buries photos whose attempts are used up, with one `photo.dead` each, and kicks the ones that wait too long."""
     with unit_of_work() as session:
         for photo in photos.bury(session, max_attempts):

@@ -67,7 +67,9 @@ def consume(
             stopping.wait(PAUSE_S)
 
 
-def take_messages(messages: Iterable[Message], unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str]) -> Taken:
+def take_messages(
+    messages: Iterable[Message], unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str]
+) -> Taken:
     """Registers every photo the messages tell of, commits, then kicks. Deleting the messages is left to the caller."""
     taken = Taken()
     with unit_of_work() as session:
@@ -80,7 +82,11 @@ def take_messages(messages: Iterable[Message], unit_of_work: UnitOfWork, kicker:
 
 
 def scan(
-    listed: Iterable[PhotoUploaded], unit_of_work: UnitOfWork, kicker: Kicker, progress: Callable[[int], None], batch: int = 500
+    listed: Iterable[PhotoUploaded],
+    unit_of_work: UnitOfWork,
+    kicker: Kicker,
+    progress: Callable[[int], None],
+    batch: int = 500,
 ) -> Taken:
     """Registers what no event announced; batches commit as they go, so an interrupted scan only has to be run again."""
     total, waiting = Taken(), list[PhotoUploaded]()
@@ -127,7 +133,9 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
         photos.record_rejected(session, message.id, message.body, cause)
         taken.rejected += 1
     for event in parsed.events:
-        bucket, key = (event.ref.bucket, event.ref.key) if isinstance(event, PhotoUploaded) else (event.bucket, event.key)
+        bucket, key = (
+            (event.ref.bucket, event.ref.key) if isinstance(event, PhotoUploaded) else (event.bucket, event.key)
+        )
         if bucket not in buckets:
             photos.record_rejected(session, message.id, message.body, f"bucket {bucket!r} is not one of ours")
             taken.rejected += 1
@@ -143,7 +151,7 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
 
 def _register(session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras) -> Taken:
     routed = site.route(cameras, uploaded.ref.key)
-    camera, match = routed if routed else (None, None)
+    camera, match = routed or (None, None)
     captured = captured_at(uploaded.event_time, from_key=match.captured_at if match else None, from_exif=None)
     photo_id = photos.register(session, uploaded, source, captured, camera)
     if photo_id is None:

@@ -142,9 +142,7 @@ def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules) -> l
         embedding, candidates = next(asked)
         decision = decide(Evidence(candidates), rules.thresholds)
         answer = Answer.PRODUCT if decision.outcome is Outcome.MATCHED else Answer.UNKNOWN
-        sighted.append(
-            Sighted(region.position, region.box, answer, decision.rule, decision, candidates, embedding)
-        )
+        sighted.append(Sighted(region.position, region.box, answer, decision.rule, decision, candidates, embedding))
     return sighted
 
 

@@ -21,7 +21,9 @@ _RETRYABLE = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53
 """Serialization, deadlock, lock timeout, cancelled, shutdown (three kinds), too many connections."""
 
 
-def make_engine(url: str, *, pool_size: int = 5, lock_timeout_ms: int = 10_000, statement_timeout_ms: int = 60_000) -> Engine:
+def make_engine(
+    url: str, *, pool_size: int = 5, lock_timeout_ms: int = 10_000, statement_timeout_ms: int = 60_000
+) -> Engine:
     """An engine for a `postgresql+psycopg://` URL. Waits at most 10 s for a connection, then raises ServiceUnavailable."""
     options = f"-c timezone=UTC -c lock_timeout={lock_timeout_ms} -c statement_timeout={statement_timeout_ms}"
     engine = create_engine(

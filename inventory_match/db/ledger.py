@@ -6,7 +6,7 @@ other and no order of locks can form a cycle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from inventory_match.domain.errors import NotFound
 from inventory_match.domain.ledger import Effect, Kind, Level, Observed
 
-from .models import Location, RegionOwner, StockEvent, StockLevel
+from .models import Location, Product, RegionOwner, StockEvent, StockLevel, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,20 @@ def lock_location(session: Session, store: str, location: str) -> None:
         raise NotFound(f"location {location!r} does not exist in store {store!r}")
 
 
+def refuse_unknown_product(session: Session, sku: str) -> None:
+    """Raises NotFound where the catalog has no such product."""
+    if session.get(Product, sku) is None:
+        raise NotFound(f"sku {sku!r} is not in the catalog; `inventory-match catalog list` shows what is")
+
+
+def store_zone(session: Session, store: str) -> str:
+    """The IANA zone of a store. Raises NotFound where it does not exist."""
+    zone = session.scalar(select(Store.timezone).where(Store.store == store))
+    if zone is None:
+        raise NotFound(f"store {store!r} does not exist; `inventory-match site apply` makes stores")
+    return zone
+
+
 def levels(session: Session, store: str, location: str) -> dict[str, Level]:
     """Every level of a location, by sku."""
     rows = session.scalars(select(StockLevel).where(StockLevel.store == store, StockLevel.location == location))
@@ -50,6 +64,20 @@ def levels(session: Session, store: str, location: str) -> dict[str, Level]:
         row.sku: Level(row.units, row.facings, row.counted_at, row.seen_at, row.pending_units, row.pending_photos)
         for row in rows
     }
+
+
+def believed(session: Session, store: str, location: str) -> set[str]:
+    """Products that a camera counted at the location and that are not settled at zero."""
+    return set(
+        session.scalars(
+            select(StockLevel.sku).where(
+                StockLevel.store == store,
+                StockLevel.location == location,
+                StockLevel.camera.is_not(None),
+                (StockLevel.units > 0) | (StockLevel.pending_photos > 0),
+            )
+        )
+    )
 
 
 def append_count(session: Session, counted: Counted, effect: Effect, level: Level) -> bool:
@@ -108,8 +136,16 @@ def forget_owners(session: Session, camera: str) -> None:
 
 
 def record_movement(
-    session: Session, store: str, sku: str, kind: Kind, units: int, *, location: str | None, at: datetime | None,
-    key: str, note: str | None,
+    session: Session,
+    store: str,
+    sku: str,
+    kind: Kind,
+    units: int,
+    *,
+    location: str | None,
+    at: datetime | None,
+    key: str,
+    note: str | None,
 ) -> int:
     """A book movement through the same door analysts use; returns the ledger row's id, the first one's if told twice."""
     statement = text(
@@ -117,5 +153,3 @@ def record_movement(
     )
     values = {"store": store, "sku": sku, "kind": kind, "units": units, "location": location, "at": at}
     return int(session.execute(statement, {**values, "key": key, "note": note}).scalar_one())
-
-

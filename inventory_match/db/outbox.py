@@ -36,7 +36,12 @@ class Due:
 
 
 def emit(
-    session: Session, kind: EventType, data: Mapping[str, Any], at: datetime, *, store: str | None = None,
+    session: Session,
+    kind: EventType,
+    data: Mapping[str, Any],
+    at: datetime,
+    *,
+    store: str | None = None,
     sku: str | None = None,
 ) -> str:
     """Writes a message and its deliveries; returns the id that stays the same for every attempt and resend."""
@@ -58,10 +63,11 @@ def claim_due(session: Session, lease: timedelta, limit: int) -> list[Due]:
         .order_by(Delivery.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte()  # as a subquery it may run again for every row, and take more than its limit
     )
     claimed = session.scalars(
         update(Delivery)
-        .where(Delivery.id.in_(due.scalar_subquery()))
+        .where(Delivery.id == due.c.id)
         .values(attempts=Delivery.attempts + 1, next_attempt_at=func.now() + lease)
         .returning(Delivery)
     ).all()
@@ -148,10 +154,11 @@ def disable_endpoint(session: Session, endpoint_id: int, cause: str) -> None:
 
 
 def resend(session: Session, message_id: str, endpoint_id: int | None = None) -> int:
-    """Sends a message again, under its own id, to the endpoints it went to (or to one); returns to how many."""
+    """Sends a message again, under its own id, to the enabled endpoints it went to (or to one); returns to how many."""
     if session.get(Message, message_id) is None:
         raise NotFound(f"message {message_id!r} does not exist; `inventory-match webhooks deliveries` lists them")
-    where = Delivery.message_id == message_id
+    enabled = select(WebhookEndpoint.id).where(WebhookEndpoint.disabled_at.is_(None))
+    where = (Delivery.message_id == message_id) & Delivery.endpoint_id.in_(enabled)
     if endpoint_id is not None:
         where &= Delivery.endpoint_id == endpoint_id
     fresh = {"state": "pending", "attempts": 0, "next_attempt_at": func.now(), "delivered_at": None}

@@ -20,6 +20,8 @@ from inventory_match.domain.photos import Box, Captured, ObjectRef, ObjectRemove
 
 from .models import Camera, ObjectRemoval, Photo, RejectedMessage
 
+LONGEST_CAUSE = 600
+"""Characters of a rejected message's cause; it is part of an index, whose rows Postgres limits to 2,700 bytes."""
 WAITING = (PhotoState.REGISTERED, PhotoState.PROCESSING)
 
 
@@ -41,7 +43,9 @@ class Claimed:
     regions: tuple[Box, ...]
 
 
-def register(session: Session, uploaded: PhotoUploaded, source: str, captured: Captured, camera: Camera | None) -> int | None:
+def register(
+    session: Session, uploaded: PhotoUploaded, source: str, captured: Captured, camera: Camera | None
+) -> int | None:
     """The id of the new photo, or None where this version of the object is already known.
 
     `source`: what told of it, `event` or `scan`. Without a camera the photo rests as `unrouted`.
@@ -69,7 +73,9 @@ def register(session: Session, uploaded: PhotoUploaded, source: str, captured: C
     statement = insert(Photo).values(row).on_conflict_do_nothing(index_elements=["bucket", "key", "version"])
     photo_id = session.execute(statement.returning(Photo.id)).scalar()
     if photo_id is not None and camera is not None:
-        session.execute(update(Camera).where(Camera.camera == camera.camera).values(silent_since=None))
+        # Only where it was silent: two intakes must not queue for the row of every camera that uploads.
+        silent = (Camera.camera == camera.camera) & Camera.silent_since.is_not(None)
+        session.execute(update(Camera).where(silent).values(silent_since=None))
     return photo_id
 
 
@@ -86,8 +92,8 @@ def record_removal(session: Session, removed: ObjectRemoved) -> None:
 
 
 def record_rejected(session: Session, message_id: str, body: str, cause: str) -> None:
-    """Keeps a message nobody could read. NUL, which Postgres cannot hold, is kept as its escape."""
-    row = {"message_id": message_id, "body": body.replace("\x00", "\\u0000"), "cause": cause.replace("\x00", "\\u0000")}
+    """Keeps a message nobody could read, whatever is in it."""
+    row = {"message_id": message_id, "body": _storable(body), "cause": _storable(cause)[:LONGEST_CAUSE]}
     session.execute(insert(RejectedMessage).values(row).on_conflict_do_nothing())
 
 
@@ -137,7 +143,7 @@ def hold(session: Session, photo: Claimed) -> bool:
 
 def finish(session: Session, photo: Claimed, state: PhotoState, cause: str | None, **figures: Any) -> bool:
     """Rests a photo in its final state; False where the lease was lost, and then nothing is written."""
-    values = {"state": state, "cause": cause, "finished_at": func.now(), **figures}
+    values = {"state": state, "cause": cause and _storable(cause), "finished_at": func.now(), **figures}
     return session.execute(update(Photo).where(_mine(photo)).values(values).returning(Photo.id)).scalar() is not None
 
 
@@ -162,7 +168,7 @@ def give_back(session: Session, photo: Claimed, cause: str, wait: timedelta) -> 
     """After a transient failure: another try once `wait` is over."""
     values = {
         "state": PhotoState.REGISTERED,
-        "cause": cause,
+        "cause": _storable(cause),
         "next_attempt_at": func.now() + wait,
         "kicked_at": None,
     }
@@ -195,8 +201,9 @@ def take_due(session: Session, rekick_after: timedelta, limit: int) -> list[int]
         .order_by(Photo.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte()  # as a subquery it may run again for every row, and take more than its limit
     )
-    statement = update(Photo).where(Photo.id.in_(due.scalar_subquery())).values(kicked_at=func.now())
+    statement = update(Photo).where(Photo.id == due.c.id).values(kicked_at=func.now())
     return sorted(session.scalars(statement.returning(Photo.id)).all())
 
 
@@ -204,7 +211,9 @@ def redrive(session: Session, photo_ids: Sequence[int]) -> list[int]:
     """Gives finished photos a fresh set of attempts; returns those that had a camera to go to."""
     statement = (
         update(Photo)
-        .where(Photo.id.in_(photo_ids), Photo.state.not_in(WAITING), Photo.camera.is_not(None), Photo.expired_at.is_(None))
+        .where(
+            Photo.id.in_(photo_ids), Photo.state.not_in(WAITING), Photo.camera.is_not(None), Photo.expired_at.is_(None)
+        )
         .values(
             state=PhotoState.REGISTERED,
             cause=None,
@@ -216,6 +225,17 @@ def redrive(session: Session, photo_ids: Sequence[int]) -> list[int]:
         .returning(Photo.id)
     )
     return sorted(session.scalars(statement).all())
+
+
+def newest_assessed(session: Session, camera: str) -> datetime | None:
+    """When the newest photo was taken on which something of what the camera watches could be assessed."""
+    assessed = Photo.state.in_([PhotoState.DONE, PhotoState.EMPTY])
+    return session.scalar(select(func.max(Photo.captured_at)).where(Photo.camera == camera, assessed))
+
+
+def _storable(text_: str) -> str:
+    """What Postgres cannot hold, NUL and lone surrogates, as its escape."""
+    return text_.replace("\x00", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
 def _mine(photo: Claimed) -> Any:

@@ -21,12 +21,13 @@ _OPEN = text("state in ('opened', 'placed', 'partly_received')")
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One product in one store, locked for judging. `level` and its source are what `stock_on_hand` shows."""
+    """One product in one store, locked for judging. `level` and its source are what `stock_on_hand` shows; None is not
+    known yet, which is not the same as none left."""
 
     store: str
     sku: str
     name: str | None
-    level: int
+    level: int | None
     level_source: str
     stage: Stage
     policy: Policy | None
@@ -73,8 +74,16 @@ def lock(session: Session, store: str, skus: Collection[str]) -> list[Watched]:
     )
     return [
         Watched(
-            store, row.sku, row.name, row.level, row.level_source, Stage(row.stage), policy_of(row.policy), row.policy,
-            row.on_order, row.reorder_id,
+            store,
+            row.sku,
+            row.name,
+            row.level,
+            row.level_source,
+            Stage(row.stage),
+            policy_of(row.policy),
+            row.policy,
+            row.on_order,
+            row.reorder_id,
         )
         for row in found
     ]
@@ -89,7 +98,9 @@ def save_stage(session: Session, watched: Watched, stage: Stage, now: datetime) 
     session.execute(update(StockWatch).where(where).values(values))
 
 
-def open_reorder(session: Session, watched: Watched, units: int, evidence: Mapping[str, Any], now: datetime) -> int | None:
+def open_reorder(
+    session: Session, watched: Watched, level: int, units: int, evidence: Mapping[str, Any], now: datetime
+) -> int | None:
     """The id of the new reorder; None where one is open already, which the database guarantees."""
     lead = timedelta(days=watched.policy.lead_time_days) if watched.policy else timedelta(0)
     row = {
@@ -97,26 +108,25 @@ def open_reorder(session: Session, watched: Watched, units: int, evidence: Mappi
         "sku": watched.sku,
         "state": ReorderState.OPENED,
         "units": units,
-        "level": watched.level,
+        "level": level,
         "policy": watched.settings,
         "evidence": dict(evidence),
         "opened_at": now,
         "expected_at": now + lead,
     }
-    statement = insert(Reorder).values(row).on_conflict_do_nothing(
-        index_elements=["store", "sku"], index_where=_OPEN
-    )
+    statement = insert(Reorder).values(row).on_conflict_do_nothing(index_elements=["store", "sku"], index_where=_OPEN)
     return session.execute(statement.returning(Reorder.id)).scalar()
 
 
 def needing_judgement(session: Session, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """(store, sku) whose books moved by SQL, or whose snooze ended while the level was low."""
+    """(store, sku) whose books moved by SQL, or whose snooze ended while the level asked for another stage."""
     rows = session.execute(
         text(
             "select w.store, w.sku from inventory_match.stock_watch w where w.dirty"
             " union select h.store, h.sku from inventory_match.stock_on_hand h"
-            "   where h.stage = 'ok' and (h.policy ->> 'snooze_until')::timestamptz <= :now"
-            "     and h.level <= (h.policy ->> 'reorder_point')::bigint"
+            "   where (h.policy ->> 'snooze_until')::timestamptz <= :now and case h.stage"
+            "     when 'ok' then h.level <= (h.policy ->> 'reorder_point')::bigint"
+            "     else h.level >= (h.policy ->> 'clear_point')::bigint or (h.stage = 'low' and h.level <= 0) end"
             " order by 1, 2 limit :limit"
         ),
         {"now": now, "limit": limit},
@@ -135,5 +145,3 @@ def substitutes(session: Session, store: str, sku: str, k: int = 5) -> list[dict
     statement = text("select sku, name, similarity, level from inventory_match.similar_products(:sku, :k, :store)")
     rows = session.execute(statement, {"sku": sku, "k": k, "store": store})
     return [{"sku": r.sku, "name": r.name, "similarity": round(r.similarity, 4), "level": r.level} for r in rows]
-
-

@@ -1,18 +1,18 @@
 """Every error of the product, as one tree. The type decides what happens next, never the message.
 
-    InventoryMatchError
-    ├── Transient                  trying again later may help: the photo goes back, the delivery is rescheduled
-    │   ├── ServiceUnavailable     S3, Postgres, Redis or the queue did not answer in time
-    │   └── OutOfTime              the photo took longer than its limit
-    └── Permanent                  trying again gives the same answer
-        ├── PhotoRejected          not an image, too large, too dark: the photo rests as `rejected`
-        ├── PhotoSuperseded        the object was replaced or removed before it was read: rests as `superseded`
-        ├── MessageUnreadable      a queue message no envelope fits: kept in `rejected_message`
-        ├── InvalidInput           a file or an argument a person must mend: names file, line, key and cure
-        ├── NotFound               an id or a sku that does not exist
-        ├── Conflict               what was asked for contradicts what is (a closed reorder received again)
-        ├── ConfigurationError     a setting, an encoder file, a migration level that cannot work
-        └── AddressRefused         a webhook address the guard does not allow
+InventoryMatchError
+├── Transient                  trying again later may help: the photo goes back, the delivery is rescheduled
+│   ├── ServiceUnavailable     S3, Postgres, Redis or the queue did not answer in time
+│   └── OutOfTime              the photo took longer than its limit
+└── Permanent                  trying again gives the same answer
+    ├── PhotoRejected          not an image, too large, too dark: the photo rests as `rejected`
+    ├── PhotoSuperseded        the object was replaced or removed before it was read: rests as `superseded`
+    ├── MessageUnreadable      a queue message no envelope fits: kept in `rejected_message`
+    ├── InvalidInput           a file or an argument a person must mend: names file, line, key and cure
+    ├── NotFound               an id or a sku that does not exist
+    ├── Conflict               what was asked for contradicts what is (a closed reorder received again)
+    ├── ConfigurationError     a setting, an encoder file, a migration level that cannot work
+    └── AddressRefused         a webhook address the guard does not allow
 """
 
 from __future__ import annotations

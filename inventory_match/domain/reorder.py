@@ -33,7 +33,9 @@ class ReorderState(StrEnum):
 REORDER_MOVES: dict[ReorderState, frozenset[ReorderState]] = {
     ReorderState.OPENED: frozenset({ReorderState.PLACED, ReorderState.CANCELLED}),
     ReorderState.PLACED: frozenset({ReorderState.PARTLY_RECEIVED, ReorderState.RECEIVED, ReorderState.CANCELLED}),
-    ReorderState.PARTLY_RECEIVED: frozenset({ReorderState.PARTLY_RECEIVED, ReorderState.RECEIVED, ReorderState.CANCELLED}),
+    ReorderState.PARTLY_RECEIVED: frozenset(
+        {ReorderState.PARTLY_RECEIVED, ReorderState.RECEIVED, ReorderState.CANCELLED}
+    ),
     ReorderState.RECEIVED: frozenset(),
     ReorderState.CANCELLED: frozenset(),
 }
