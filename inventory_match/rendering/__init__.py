@@ -1,7 +1,8 @@
 """Seeded pictures of packaged products and shelves, drawn with Pillow and numpy alone: for the demo, for tests, for
 training.
 
-Reading order: `designs` (what a product looks like, as data), `motifs` and `artwork` (the flat print), `packs` (a
+Reading order: `designs` (what a product looks like, as data), `motifs`, `backgrounds` and
+`artwork` (the flat print), `packs` (a
 pack with shape and shading), `shopper` (somebody in the way), `camera` (perspective, light, noise), `shelf` (a photo
 with its truth), `studio` (chance conditions), `catalog` (reference photos and catalog.csv), `dataset` (labelled
 training views, a command)."""

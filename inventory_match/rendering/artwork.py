@@ -6,12 +6,12 @@ The print knows nothing of the pack's shape: `packs` wraps it round a bottle or 
 
 from __future__ import annotations
 
-import math
 import random
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
+from inventory_match.rendering.backgrounds import draw_background
 from inventory_match.rendering.designs import RGB, PackDesign
 from inventory_match.rendering.motifs import MOTIFS, shade
 
@@ -49,7 +49,7 @@ def front(design: PackDesign, width: int, height: int) -> Image.Image:
     """The print as an RGB image of that size in pixels."""
     art = Image.new("RGB", (width, height), design.base)
     canvas = ImageDraw.Draw(art)
-    _background(canvas, design, width, height)
+    draw_background(canvas, design, width, height)
     hero_y, hero_r = 0.56, min(width * 0.31, height * 0.175)
     ground = _PAPER if sum(design.flavour) < 560 else shade(design.accent, -0.35)
     x, y = width * 0.5, height * hero_y
@@ -66,47 +66,6 @@ def _contrast(ground: RGB, wish: RGB) -> RGB:
     if sum(abs(a - b) for a, b in zip(ground, wish, strict=True)) > 220:
         return wish
     return _INK if sum(ground) > 380 else _PAPER
-
-
-def _background(canvas: ImageDraw.ImageDraw, design: PackDesign, w: int, h: int) -> None:
-    accent, tint = design.accent, shade(design.base, 0.22 if sum(design.base) < 420 else -0.14)
-    match design.template:
-        case "band":
-            canvas.rectangle((0, h * 0.07, w, h * 0.33), fill=accent)
-            canvas.rectangle((0, h * 0.335, w, h * 0.35), fill=_PAPER)
-            canvas.rectangle((0, h * 0.9, w, h), fill=accent)
-        case "diagonal":
-            canvas.polygon([(0, h * 0.45), (w, h * 0.2), (w, h), (0, h)], fill=tint)
-            canvas.polygon([(0, h * 0.48), (w, h * 0.23), (w, h * 0.31), (0, h * 0.56)], fill=accent)
-        case "roundel":
-            for step in range(6, 0, -1):
-                r = w * 0.16 * step
-                canvas.ellipse(
-                    (w / 2 - r, h * 0.55 - r, w / 2 + r, h * 0.55 + r), fill=accent if step % 2 else design.base
-                )
-        case "stripes":
-            for step in range(0, 9, 2):
-                canvas.rectangle((w * step / 9, 0, w * (step + 1) / 9, h), fill=accent)
-        case "waves":
-            for step, fill in enumerate((tint, accent, shade(accent, -0.25))):
-                level = h * (0.56 + 0.13 * step)
-                crest = [(w * i / 40, level + h * 0.028 * math.sin(i / 3.2 + step * 1.7)) for i in range(41)]
-                canvas.polygon([*crest, (w, h), (0, h)], fill=fill)
-        case "rays":
-            for step in range(0, 24, 2):
-                a, b, far = math.pi * step / 12, math.pi * (step + 1) / 12, w + h
-                canvas.polygon([(w / 2, h * 0.55), (w / 2 + far * math.cos(a), h * 0.55 + far * math.sin(a)),
-                                (w / 2 + far * math.cos(b), h * 0.55 + far * math.sin(b))], fill=tint)  # fmt: skip
-            canvas.rectangle((0, 0, w, h * 0.31), fill=accent)
-        case "split":
-            canvas.rectangle((0, h * 0.55, w, h), fill=accent)
-            canvas.rectangle((0, h * 0.53, w, h * 0.55), fill=_PAPER)
-        case _:
-            side = w / 6
-            for row in range(math.ceil(h / side)):
-                for column in range(row % 2, 6, 2):
-                    canvas.rectangle((column * side, row * side, (column + 1) * side, (row + 1) * side),
-                                     fill=accent if row * side > h * 0.74 or row == 0 else tint)  # fmt: skip
 
 
 def _plaque(canvas: ImageDraw.ImageDraw, design: PackDesign, x: float, y: float, r: float, ground: RGB) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +116,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--packshots", type=int, default=2, help="how many of the views show the pack alone")
     parser.add_argument("--seed", type=int, default=1, help="not the demo's")
     chosen = parser.parse_args(arguments)
-    print(write_views(chosen.out, chosen.seed, chosen.products, chosen.views, chosen.packshots))
+    table = write_views(chosen.out, chosen.seed, chosen.products, chosen.views, chosen.packshots)
+    sys.stdout.write(f"{table}\n")
 
 
 if __name__ == "__main__":

@@ -33,37 +33,35 @@ def draw_shopper(shopper: Shopper, size: tuple[int, int]) -> Image.Image:
     w, h = size
     layer = Image.new("RGBA", size, (0, 0, 0, 0))
     unit = h * 0.105
-    x, top = shopper.x * w, shopper.top * h
-    neck = top + unit * 2.35
+    x, top, hand = shopper.x * w, shopper.top * h, (shopper.reach * w, shopper.hand * h)
     side = 1 if shopper.reach > shopper.x else -1
-    coat = Image.new("L", size, 0)
-    canvas = ImageDraw.Draw(coat)
-    canvas.polygon(
-        [
-            (x - unit * 0.6, neck - unit * 0.1),
-            (x + unit * 0.6, neck - unit * 0.1),
-            (x + unit * 1.35, neck + unit * 0.45),
-            (x + unit * 1.75, neck + unit * 1.2),
-            (x + unit * 1.95, h),
-            (x - unit * 1.95, h),
-            (x - unit * 1.75, neck + unit * 1.2),
-            (x - unit * 1.35, neck + unit * 0.45),
-        ],
-        fill=255,
-    )
-    shoulder, hand = (x + side * unit * 1.25, neck + unit * 0.95), (shopper.reach * w, shopper.hand * h)
-    elbow = (shoulder[0] + (hand[0] - shoulder[0]) * 0.55, max(shoulder[1], hand[1]) + unit * 0.75)
-    for start, end, wide in ((shoulder, elbow, 0.92), (elbow, hand, 0.7)):
-        canvas.line((start, end), fill=255, width=round(unit * wide))
-        for point in (start, end):
-            r = unit * wide / 2
-            canvas.ellipse((point[0] - r, point[1] - r, point[0] + r, point[1] + r), fill=255)
+    coat = _coat(size, x, top + unit * 2.35, hand, side)
     _hand(layer, hand, unit, side)
     box = coat.getbbox() or (0, 0, 1, 1)
     soft = coat.crop(box).filter(ImageFilter.BoxBlur(1))
     layer.paste(_cloth(shopper, soft.size, x - box[0], unit), box[:2], soft)
     _head(layer, shopper, x, top, unit)
     return layer.filter(ImageFilter.BoxBlur(1))
+
+
+def _coat(size: tuple[int, int], x: float, neck: float, hand: tuple[float, float], side: int) -> Image.Image:
+    """The outline of back and arm as a mask; the arm hangs by its elbow on the side of the hand."""
+    h = size[1]
+    unit = h * 0.105
+    coat = Image.new("L", size, 0)
+    canvas = ImageDraw.Draw(coat)
+    half = [(0.6, neck - unit * 0.1), (1.35, neck + unit * 0.45), (1.75, neck + unit * 1.2), (1.95, h)]
+    canvas.polygon(
+        [(x + unit * out, y) for out, y in half] + [(x - unit * out, y) for out, y in reversed(half)], fill=255
+    )
+    shoulder = (x + side * unit * 1.25, neck + unit * 0.95)
+    elbow = (shoulder[0] + (hand[0] - shoulder[0]) * 0.55, max(shoulder[1], hand[1]) + unit * 0.75)
+    for start, end, wide in ((shoulder, elbow, 0.92), (elbow, hand, 0.7)):
+        canvas.line((start, end), fill=255, width=round(unit * wide))
+        for a, b in (start, end):
+            r = unit * wide / 2
+            canvas.ellipse((a - r, b - r, a + r, b + r), fill=255)
+    return coat
 
 
 def _cloth(shopper: Shopper, size: tuple[int, int], spine: float, unit: float) -> Image.Image:
