@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import tomllib
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from PIL import Image
@@ -65,9 +66,13 @@ class Observer:
     def look(self, shot: Shot) -> None:
         owners = self.belongs.setdefault(shot.camera, {})
         seen = _seen(self.day, shot)
-        pending = [sku for (place, sku), level in self.levels.items() if place == shot.camera and level.pending_photos]
+        believed = {
+            sku: level.facings or 0
+            for (place, sku), level in self.levels.items()
+            if place == shot.camera and (level.facings or level.pending_photos)
+        }
         effects: dict[str, Effect | None] = {}
-        for facings in count(seen, owners, pending):
+        for facings in count(seen, owners, believed):
             effects[facings.sku] = None
             if facings.facings is not None:
                 place = (shot.camera, facings.sku)
@@ -95,13 +100,19 @@ class Observer:
         return sums
 
 
-def _observed(day: Day, confirmations: int = CONFIRMATIONS, *, times: bool = False) -> Observer:
-    observer = Observer(day, confirmations)
-    for shot in day.shots:
-        for _ in range(shot.events if times else 1):
-            if not shot.broken:
-                observer.look(shot)
+def _observed(shots: Iterable[Shot], confirmations: int = CONFIRMATIONS) -> Observer:
+    observer = Observer(DAY, confirmations)
+    for shot in shots:
+        if not shot.broken:
+            observer.look(shot)
     return observer
+
+
+def _announced(pause: timedelta) -> Iterator[Shot]:
+    """The shots as their events announce them; a repeated one seems taken `pause` later."""
+    for shot in DAY.shots:
+        for repeat in range(shot.events):
+            yield replace(shot, captured_at=shot.captured_at + repeat * pause)
 
 
 def test_the_story_is_the_one_told() -> None:
@@ -116,8 +127,9 @@ def test_the_story_is_the_one_told() -> None:
     assert sum(DAY.expected_levels.values()) == 48 - 1 - 7
 
 
-def test_a_perfect_observer_comes_to_the_truth() -> None:
-    observer = _observed(DAY)
+@pytest.mark.parametrize("shots", [DAY.shots, tuple(_announced(timedelta(0)))], ids=["once", "as announced"])
+def test_a_perfect_observer_comes_to_the_truth(shots: tuple[Shot, ...]) -> None:
+    observer = _observed(shots)
     assert {place: level.units for place, level in observer.levels.items()} == DAY.expected_at
     assert observer.totals() == DAY.expected_levels
     assert observer.reorders == DAY.expected_reorders
@@ -126,10 +138,10 @@ def test_a_perfect_observer_comes_to_the_truth() -> None:
 
 
 def test_the_traps_catch_who_breaks_a_rule() -> None:
-    without_confirmation = _observed(DAY, confirmations=1)
-    counted_twice = _observed(DAY, times=True)
+    without_confirmation = _observed(DAY.shots, confirmations=1)
+    repeat_taken_for_a_new_photo = _observed(_announced(timedelta(seconds=1)))
     assert ("stock.low", PICKED_UP) in without_confirmation.webhooks
-    assert ("stock.low", PICKED_UP) in counted_twice.webhooks
+    assert ("stock.low", PICKED_UP) in repeat_taken_for_a_new_photo.webhooks
 
 
 def test_each_trap_is_set_once() -> None:
