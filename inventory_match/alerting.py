@@ -36,7 +36,7 @@ def judge_products(
     """Judges these products of one store. `evidence` by sku: the photo, boxes and encoder that moved the level."""
     raised = Raised()
     for watched in watch.lock(session, store, skus):
-        if watched.policy is None:
+        if watched.policy is None or watched.level is None:
             watch.save_stage(session, watched, watched.stage, now)
             continue
         open_already = watched.open_reorder is not None
@@ -50,17 +50,19 @@ def judge_products(
         )
         watch.save_stage(session, watched, verdict.stage, now)
         if verdict.alerts:
-            _raise(session, watched, verdict, (evidence or {}).get(watched.sku, NO_EVIDENCE), now, raised)
+            _raise(
+                session, watched, watched.level, verdict, (evidence or {}).get(watched.sku, NO_EVIDENCE), now, raised
+            )
     return raised
 
 
 def _raise(
-    session: Session, watched: Watched, verdict: Verdict, evidence: Evidence, now: datetime, raised: Raised
+    session: Session, watched: Watched, level: int, verdict: Verdict, evidence: Evidence, now: datetime, raised: Raised
 ) -> None:
     told = _subject(session, watched, verdict, evidence)
     reorder_id = watched.open_reorder
     if verdict.order_units:
-        reorder_id = watch.open_reorder(session, watched, verdict.order_units, evidence, now)
+        reorder_id = watch.open_reorder(session, watched, level, verdict.order_units, evidence, now)
         if reorder_id is not None:
             raised.reorders.append(reorder_id)
             opened = {**told, "reorder": {"id": reorder_id, "units": verdict.order_units}}

@@ -44,17 +44,20 @@ def deliver_due(
     clock: Callable[[], datetime],
     limit: int = 20,
 ) -> Delivered:
-    """Posts up to `limit` due deliveries, at the same time, so that one slow receiver holds up nobody else.
+    """Posts due deliveries until none is left, or about `limit` are done; a few at the same time.
 
-    `schedule`: waits after each failed attempt; used up means failed. `lease` must outlast one POST.
+    `schedule`: waits after each failed attempt; used up means failed. `lease` must outlast one POST: no more are claimed
+    than begin at once, so that none outlives its lease waiting for its turn and is posted by another worker too.
     """
-    with unit_of_work() as session:
-        due = outbox.claim_due(session, lease, limit)
-    if not due:
-        return Delivered()
-    with ThreadPoolExecutor(max_workers=min(len(due), MOST_AT_ONCE)) as pool:
-        sent = sum(pool.map(lambda one: _deliver(unit_of_work, sender, schedule, one, clock()), due))
-    return Delivered(sent, len(due) - sent)
+    answers: list[bool] = []
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        while len(answers) < limit:
+            with unit_of_work() as session:
+                due = outbox.claim_due(session, lease, MOST_AT_ONCE)
+            if not due:
+                break
+            answers += pool.map(lambda one: _deliver(unit_of_work, sender, schedule, one, clock()), due)
+    return Delivered(sum(answers), len(answers) - sum(answers))
 
 
 def _deliver(

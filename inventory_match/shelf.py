@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from inventory_match import alerting
-from inventory_match.db import ledger, watch
+from inventory_match.db import ledger, photos, watch
 from inventory_match.db.ledger import Counted
 from inventory_match.domain.counting import RegionSeen, count, reassign
-from inventory_match.domain.ledger import Effect, Kind, Level, Observed, apply_count
+from inventory_match.domain.ledger import Effect, Kind, Level, Observed, apply_count, unseen_since
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,15 +43,19 @@ def count_photo(session: Session, moment: Moment, sighted: Sequence[Sighted]) ->
     ledger.lock_location(session, photo.store, photo.location)
     levels = ledger.levels(session, photo.store, photo.location)
     belongs = ledger.owners(session, photo.camera)
+    believed = ledger.believed(session, photo.store, photo.location)
+    newest = photos.newest_assessed(session, photo.camera)
     seen = [RegionSeen(one.position, one.answer, one.sku) for one in sighted]
-    pending = [sku for sku, level in levels.items() if level.pending_photos]
-    counts = count(seen, belongs, pending)
+    counts = count(seen, belongs, believed)
     policies = watch.policies(session, photo.store, [one.sku for one in counts])
     effects: dict[str, Effect | None] = {}
     for one in counts:
         rules = policies[one.sku]
         level = levels.get(one.sku, Level())
-        if one.facings is None or (one.facings == 0 and level == Level()):
+        if one.sku not in believed and one.sku not in belongs.values():
+            # No photo since looked for it, so its own row does not say how old the news may be.
+            level = unseen_since(level, newest)
+        if one.facings is None or (one.facings == 0 and level.units is None):
             effects[one.sku] = None
             continue
         observed = Observed(one.facings, int(rules.get("depth", 1)), moment.at)

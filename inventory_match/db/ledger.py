@@ -66,18 +66,17 @@ def levels(session: Session, store: str, location: str) -> dict[str, Level]:
     }
 
 
-def believed(session: Session, store: str, location: str) -> set[str]:
-    """Products that a camera counted at the location and that are not settled at zero."""
-    return set(
-        session.scalars(
-            select(StockLevel.sku).where(
-                StockLevel.store == store,
-                StockLevel.location == location,
-                StockLevel.camera.is_not(None),
-                (StockLevel.units > 0) | (StockLevel.pending_photos > 0),
-            )
+def believed(session: Session, store: str, location: str) -> dict[str, int]:
+    """Facings of the products that a camera counted at the location and that are not settled at zero."""
+    rows = session.execute(
+        select(StockLevel.sku, func.coalesce(StockLevel.facings, 0).label("facings")).where(
+            StockLevel.store == store,
+            StockLevel.location == location,
+            StockLevel.camera.is_not(None),
+            (StockLevel.units > 0) | (StockLevel.pending_photos > 0),
         )
     )
+    return {row.sku: row.facings for row in rows}
 
 
 def append_count(session: Session, counted: Counted, effect: Effect, level: Level) -> bool:

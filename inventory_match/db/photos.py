@@ -97,6 +97,11 @@ def record_rejected(session: Session, message_id: str, body: str, cause: str) ->
     session.execute(insert(RejectedMessage).values(row).on_conflict_do_nothing())
 
 
+def rejected(session: Session, limit: int) -> Sequence[RejectedMessage]:
+    """Messages nobody could read, newest first."""
+    return session.scalars(select(RejectedMessage).order_by(RejectedMessage.id.desc()).limit(limit)).all()
+
+
 def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) -> Claimed | None:
     """Takes a waiting photo whose time has come, counting the attempt; None where there is nothing to take."""
     taken = session.execute(

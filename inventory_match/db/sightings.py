@@ -60,7 +60,7 @@ def _row(photo_id: int, one: Sighted, encoder_id: int, thresholds: Thresholds) -
         "sku": one.sku,
         "similarity": decision.similarity if decision else None,
         "margin": decision.margin if decision else None,
-        "candidates": [{"sku": c.sku, "similarity": round(c.similarity, 6)} for c in one.candidates],
+        "candidates": [{"sku": c.sku, "similarity": c.similarity} for c in one.candidates],
         "thresholds": thresholds.as_dict() if decision else None,
         "encoder_id": encoder_id if decision else None,
         "embedding": HalfVector(one.embedding) if one.embedding is not None else None,

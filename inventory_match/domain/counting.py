@@ -1,14 +1,17 @@
 """From the answers of a photo's regions to facings per product, without ever taking a covered lens for a sale.
 
 A region *belongs* to the product last confirmed there. A product is counted only if none of its own regions is hidden
-(unknown, or not assessable): then, and only then, a void in one of them means that a facing is gone.
+(unknown, or not assessable): then, and only then, a void in one of them means that a facing is gone. A product believed to
+stand here without a region of its own (it was only seen in another's) could be in any of theirs that is hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from .ledger import Effect
 
@@ -40,23 +43,22 @@ class Facings:
     hidden: tuple[int, ...] = ()
 
 
-def count(seen: Sequence[RegionSeen], belongs: Mapping[int, str], pending: Collection[str] = ()) -> list[Facings]:
+def count(
+    seen: Sequence[RegionSeen], belongs: Mapping[int, str], believed: Mapping[str, int] = MappingProxyType({})
+) -> list[Facings]:
     """Facings per product, in order of sku.
 
-    `belongs`: region position to the product last confirmed there. `pending`: products whose last count still waits for
-    confirmation at this location; they are judged again even if nothing of them is seen.
+    `belongs`: region position to the product last confirmed there. `believed`: facings of the products that cameras counted
+    at this location and that are not settled at zero; they are judged again even if nothing of them is seen.
     """
-    hidden: dict[str, list[int]] = {}
-    shown: dict[str, int] = {}
-    for region in seen:
-        if region.answer is Answer.PRODUCT and region.sku is not None:
-            shown[region.sku] = shown.get(region.sku, 0) + 1
-        elif region.answer is not Answer.VOID and region.position in belongs:
-            hidden.setdefault(belongs[region.position], []).append(region.position)
+    shown = Counter(region.sku for region in seen if region.answer is Answer.PRODUCT and region.sku is not None)
+    hidden = [one.position for one in seen if one.answer in (Answer.UNKNOWN, Answer.NOT_ASSESSABLE)]
+    owners = set(belongs.values())
     counts = []
-    for sku in sorted(shown.keys() | set(belongs.values()) | set(pending)):
-        covered = tuple(hidden.get(sku, ()))
-        counts.append(Facings(sku, None if covered else shown.get(sku, 0), covered))
+    for sku in sorted(shown.keys() | owners | set(believed)):
+        homeless = sku not in owners and sku in believed and (not shown[sku] or shown[sku] < believed[sku])
+        covered = tuple(one for one in hidden if one in belongs and (homeless or belongs[one] == sku))
+        counts.append(Facings(sku, None if covered else shown[sku], covered))
     return counts
 
 
@@ -66,15 +68,15 @@ def reassign(
     """Which regions change their owner. A region goes to the product seen there once the old owner's count is settled.
 
     Until the old owner's new count is confirmed its region stays its own; so one shopper holding another product in front
-    of the shelf moves nothing. `effects`: sku to what its count did to the level, None where it was not assessed.
+    of the shelf moves nothing, and neither does a photo that comes late. `effects`: sku to what its count did to the level,
+    None where it was not assessed.
     """
     moved = {}
     for region in seen:
-        if region.answer is not Answer.PRODUCT or region.sku is None:
-            continue
         owner = belongs.get(region.position)
-        if owner == region.sku:
+        if region.answer is not Answer.PRODUCT or region.sku is None or region.sku == owner:
             continue
-        if owner is None or effects.get(owner) in (Effect.MOVED, Effect.KEPT):
+        timely = effects.get(region.sku) in (Effect.MOVED, Effect.KEPT, Effect.AWAITING)
+        if timely and (owner is None or effects.get(owner) in (Effect.MOVED, Effect.KEPT)):
             moved[region.position] = region.sku
     return moved

@@ -64,13 +64,16 @@ def apply_count(level: Level, observed: Observed, confirmations: int) -> tuple[L
     """The level after one more count, and what the count did.
 
     Older than the newest observation: late, nothing changes. Equal to the level: kept. The first count ever moves at once;
-    one that disagrees moves after `confirmations` photos in a row that agree with each other.
+    one that disagrees moves after `confirmations` photos in a row that agree with each other, taken at different moments:
+    a photo uploaded twice is one look, not two.
     """
     if level.seen_at is not None and observed.at < level.seen_at:
         return level, Effect.LATE
     if level.units == observed.units:
         return _at(level, observed), Effect.KEPT
-    photos = level.pending_photos + 1 if level.pending_units == observed.units else 1
+    photos = 1
+    if level.pending_units == observed.units:
+        photos = level.pending_photos + (observed.at != level.seen_at)
     if level.units is None or photos >= confirmations:
         return _at(level, observed), Effect.MOVED
     waiting = replace(level, seen_at=observed.at, pending_units=observed.units, pending_photos=photos)
@@ -80,6 +83,13 @@ def apply_count(level: Level, observed: Observed, confirmations: int) -> tuple[L
 def apply_person_count(level: Level, observed: Observed) -> tuple[Level, Effect]:
     """A person is believed at once, unless a newer observation is already there."""
     return apply_count(level, observed, confirmations=1)
+
+
+def unseen_since(level: Level, newest: datetime | None) -> Level:
+    """The level of a product that photos up to `newest` would have shown, had it been there: what is older is late."""
+    if newest is None or (level.seen_at is not None and level.seen_at >= newest):
+        return level
+    return replace(level, seen_at=newest)
 
 
 def _at(level: Level, observed: Observed) -> Level:
