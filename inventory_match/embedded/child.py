@@ -33,8 +33,9 @@ class Account:
 class Child:
     """A running process and everything it started in its group.
 
-    `force` is what `stop` tries in order: (signal, seconds to wait). `output` is an open file, or None for a pipe that the
-    caller reads from `self.process.stdout`. `feed` is written to its standard input, which is otherwise empty.
+    `force` is what `stop` tries in order: (signal, seconds to wait). `output` is an open file, or None for a pipe
+    that the caller reads from `self.process.stdout`. `feed` is written to its standard input, which is otherwise
+    empty.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Child:
         feed: bytes | None = None,
     ) -> None:
         self.name, self._force, self._warden = name, force, warden
-        self.process = subprocess.Popen(  # noqa: S603 - programs named by our own code
+        self.process = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
             stdout=output or subprocess.PIPE,

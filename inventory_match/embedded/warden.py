@@ -1,9 +1,9 @@
 """A tiny second process that outlives ours just long enough to stop what we started.
 
-`kill -9` gives a process no chance to stop its servers. The warden holds the read end of a pipe whose only writer is us; when
-we die, however we die, it reads the end of file, stops every process it was told of (its own signal first, SIGKILL after the
-grace) and removes the temporary directories it was told of. It works on every POSIX system and from any thread, which
-PR_SET_PDEATHSIG does not: that signal comes when the *thread* that started the child ends.
+`kill -9` gives a process no chance to stop its servers. The warden holds the read end of a pipe whose only writer is
+us; when we die, however we die, it reads the end of file, stops every process it was told of (its own signal first,
+SIGKILL after the grace) and removes the temporary directories it was told of. It works on every POSIX system and from
+any thread, which PR_SET_PDEATHSIG does not: that signal comes when the *thread* that started the child ends.
 
 This file is also the warden's program. It runs with `-I -S`, so it may import the standard library only.
 """
@@ -22,10 +22,10 @@ from pathlib import Path
 
 
 class Warden:
-    """Our end of the pipe. `hold` are open file descriptors (a lock's) that must stay open until the warden is done too."""
+    """Our end of the pipe. `hold` are file descriptors (a lock's) that stay open until the warden is done too."""
 
     def __init__(self, *, hold: Sequence[int] = ()) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -36,7 +36,7 @@ class Warden:
         )
 
     def guard(self, pid: int, stop_signal: int, grace: float) -> None:
-        """Stop process group `pid` when we are gone: `stop_signal` to its leader, SIGKILL to all of it after `grace` seconds."""
+        """When we are gone: `stop_signal` to process `pid`, and after `grace` seconds SIGKILL to its group."""
         self._tell(f"guard {pid} {int(stop_signal)} {grace}")
 
     def release(self, pid: int) -> None:
@@ -62,11 +62,14 @@ class Warden:
 
 
 def _ended(pid: int) -> bool:
+    """A zombie has ended too: in a container nobody may ever collect it."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
     except ProcessLookupError:
         return True
-    return False
+    except OSError:  # no /proc on this system, or the process has gone in between: look again
+        return False
 
 
 def _stop_all(guarded: dict[int, tuple[int, float]]) -> None:
