@@ -17,11 +17,11 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import closing
+from html import escape
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from xml.sax.saxutils import escape
 
 import click
 
