@@ -1,0 +1,38 @@
+"""The camera with the longest literal beginning takes a key, and only if its pattern fits the whole of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from inventory_match.domain.site import Camera, route
+
+WIDE = Camera("wide", "s1", "a", "product", "cams/")
+FINE = Camera("fine", "s1", "b", "shelf", "cams/fine/{captured_at}.jpg")
+OTHER = Camera("other", "s2", "c", "shelf", "{any}/other/")
+
+
+def test_the_longest_prefix_wins() -> None:
+    for cameras in ([WIDE, FINE], [FINE, WIDE]):
+        camera, match = route(cameras, "cams/fine/20260131T120000Z.jpg") or (None, None)
+        assert camera is FINE
+        assert match is not None
+        assert match.captured_at == datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_a_pattern_that_does_not_fit_leaves_the_key_to_the_next() -> None:
+    camera, match = route([FINE, WIDE], "cams/fine/front.jpg") or (None, None)
+    assert camera is WIDE
+    assert match is not None
+    assert match.captured_at is None
+
+
+def test_nobody_claims_the_key() -> None:
+    assert route([FINE, WIDE, OTHER], "elsewhere/x.jpg") is None
+    assert route([OTHER], "x/other/y.jpg") is None, "a pattern with fields must fit to its end"
+    assert route([], "cams/x.jpg") is None
+
+
+def test_a_pattern_without_literal_beginning_comes_last() -> None:
+    wild = Camera("wild", "s2", "c", "shelf", "{rest}")
+    assert (route([wild, WIDE], "cams/x.jpg") or (None,))[0] is WIDE
+    assert (route([wild, WIDE], "x.jpg") or (None,))[0] is wild
