@@ -1,0 +1,36 @@
+"""The catalog in rows: `products` and their references, the `encoders`, and the one nearest-neighbour query (`nearest`)."""
+
+from inventory_match.db.models import Encoder
+
+from .encoders import active_encoder, ensure_index, register_encoder
+from .nearest import nearest
+from .products import (
+    Listed,
+    ProductFacts,
+    Reference,
+    add_references,
+    copy_embeddings,
+    gtin_owners,
+    list_products,
+    references_to_embed,
+    retire,
+    upsert_products,
+)
+
+__all__ = [
+    "Encoder",
+    "Listed",
+    "ProductFacts",
+    "Reference",
+    "active_encoder",
+    "add_references",
+    "copy_embeddings",
+    "ensure_index",
+    "gtin_owners",
+    "list_products",
+    "nearest",
+    "references_to_embed",
+    "register_encoder",
+    "retire",
+    "upsert_products",
+]

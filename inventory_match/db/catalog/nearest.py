@@ -1,0 +1,161 @@
+"""THE nearest-neighbour query: for all crops of a photo, the products most like each, in one statement.
+
+Only references made by the asking encoder, of products that are not retired and, with a store, sold there. Several
+references of a product count as its best one. Distances stay in here; outside everything is similarity, higher is better:
+1 - distance for cosine, 1 / (1 + distance) for Euclidean.
+
+Two plans. Exact: every eligible reference is compared. HNSW, where they are many: an approximate index hands over a pool per
+crop, to which the filter is then applied, so rows could go missing; therefore each crop that got fewer products than there
+are is asked again, exactly.
+"""
+
+# ruff: noqa: S608 - what is put into the SQL is our own text and integers; values are parameters
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pgvector import HalfVector
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from inventory_match.db.models import Encoder
+from inventory_match.domain.errors import NotFound
+from inventory_match.domain.matching import Candidate
+
+from .encoders import OPERATORS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+POOL_PER_PRODUCT = 8
+"""References the index hands over for each product wanted: several may be of one product."""
+EF_SEARCH = (100, 1000)
+"""Least and most candidates HNSW keeps while it searches; twice the pool between them."""
+
+_CROPS = "select crop, vector from unnest(cast(:vectors as halfvec[])) with ordinality as given (vector, crop)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One encoder's references, filtered. Its numbers stand in the SQL itself: only so can a partial index be used."""
+
+    encoder: Encoder
+    k: int
+    store: str | None
+
+    @property
+    def distance(self) -> str:
+        dim, operator = int(self.encoder.dim), OPERATORS[self.encoder.metric][0]
+        return f"(r.embedding::halfvec({dim}) {operator} q.vector::halfvec({dim}))"
+
+    @property
+    def eligible(self) -> str:
+        sold = (
+            " and exists (select from inventory_match.assortment a where a.store = :store and a.sku = r.sku)"
+            if self.store is not None
+            else ""
+        )
+        return (
+            "inventory_match.reference_embedding r join inventory_match.product p on p.sku = r.sku"
+            f" where r.encoder_id = {int(self.encoder.id)} and p.retired_at is null{sold}"
+        )
+
+    @property
+    def exact(self) -> str:
+        return (
+            f"with q as materialized ({_CROPS}),"
+            f" folded as (select q.crop, r.sku, min({self.distance}) as distance from q cross join {self.eligible}"
+            "             group by q.crop, r.sku),"
+            " ranked as (select *, row_number() over (partition by crop order by distance, sku) as rank from folded)"
+            " select crop, sku, distance from ranked where rank <= :k order by crop, rank"
+        )
+
+    @property
+    def approximate(self) -> str:
+        return (
+            f"with q as materialized ({_CROPS})"
+            " select q.crop, best.sku, best.distance from q cross join lateral ("
+            "   select pool.sku, min(pool.distance) as distance"
+            f"  from (select r.sku, {self.distance} as distance from {self.eligible}"
+            f"        order by {self.distance} limit {self.pool}) pool"
+            "   group by pool.sku order by 2, 1 limit :k) best"
+            " order by q.crop, best.distance, best.sku"
+        )
+
+    @property
+    def pool(self) -> int:
+        return self.k * POOL_PER_PRODUCT
+
+    def similarity(self, distance: float) -> float:
+        return 1.0 - distance if self.encoder.metric == "cosine" else 1.0 / (1.0 + distance)
+
+
+def nearest(
+    session: Session,
+    encoder: Encoder,
+    vectors: NDArray[np.float32],
+    k: int,
+    store: str | None,
+    exact_below: int,
+) -> list[tuple[Candidate, ...]]:
+    """Up to k products for each of the vectors, shape (n, dim), best first; fewer only where the store sells fewer.
+
+    `store` None searches all products that are not retired. Up to `exact_below` eligible references the search is exact.
+    Raises NotFound for an unknown store.
+    """
+    if not len(vectors):
+        return []
+    search = _Search(encoder, k, store if _is_choosy(session, store) else None)
+    references, products = _eligible(session, search, exact_below)
+    asked = [HalfVector(vector) for vector in vectors]
+    if references <= exact_below:
+        return _run(session, search, search.exact, asked)
+    least, most = EF_SEARCH
+    session.execute(text("set local hnsw.iterative_scan = strict_order"))
+    session.execute(text(f"set local hnsw.ef_search = {min(most, max(least, 2 * search.pool))}"))
+    found = _run(session, search, search.approximate, asked)
+    short = [crop for crop, candidates in enumerate(found) if len(candidates) < min(k, products)]
+    if short:
+        again = _run(session, search, search.exact, [asked[crop] for crop in short])
+        for crop, candidates in zip(short, again, strict=True):
+            found[crop] = candidates
+    return found
+
+
+def _is_choosy(session: Session, store: str | None) -> bool:
+    """Whether the store sells a part of the products only."""
+    if store is None:
+        return False
+    found = session.execute(
+        text("select assortment_all from inventory_match.store where store = :store"), {"store": store}
+    )
+    sells_all = found.scalar()
+    if sells_all is None:
+        raise NotFound(f"store {store!r} does not exist; `inventory-match site show` lists them")
+    return not sells_all
+
+
+def _eligible(session: Session, search: _Search, exact_below: int) -> tuple[int, int]:
+    """How many references and products can be found, each counted only as far as it matters."""
+    row = session.execute(
+        text(
+            f"select (select count(*) from (select from {search.eligible} limit :enough) counted) as found,"
+            "  (select count(*) from (select from inventory_match.product o where exists ("
+            f"    select from {search.eligible} and r.sku = o.sku) limit :k) counted) as products"
+        ).bindparams(enough=exact_below + 1, k=search.k, **_named(search))
+    ).one()
+    return row.found, row.products
+
+
+def _run(session: Session, search: _Search, statement: str, vectors: list[HalfVector]) -> list[tuple[Candidate, ...]]:
+    found: list[list[Candidate]] = [[] for _ in vectors]
+    for row in session.execute(text(statement), {"vectors": vectors, "k": search.k, **_named(search)}):
+        found[row.crop - 1].append(Candidate(row.sku, search.similarity(row.distance)))
+    return [tuple(candidates) for candidates in found]
+
+
+def _named(search: _Search) -> dict[str, Any]:
+    return {} if search.store is None else {"store": search.store}
