@@ -27,7 +27,7 @@ from inventory_match.embedded.server import Server
 from inventory_match.embedded.warden import Warden
 
 ACCESS_KEY_ID = "embedded"
-SECRET_ACCESS_KEY = "embedded"  # noqa: S105  # nosec B105 - it guards nothing
+SECRET_ACCESS_KEY = "embedded"  # noqa: S105  # nosec B105
 """The stand-in checks no signature; AWS clients insist on having something to sign with."""
 
 
