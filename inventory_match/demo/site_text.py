@@ -9,11 +9,11 @@ def site_toml(day: Day) -> str:
     """Text for `inventory-match site apply`."""
     special = [(sku, rule) for sku, rule in day.rules.items() if rule != DEFAULT_RULE]
     parts = [
-        f'[[stores]]\nstore = "{STORE}"\nname = "Demo store"\ntimezone = "UTC"\n',
-        *(f'[[locations]]\nstore = "{STORE}"\nlocation = "{c.code}"\nname = "{_title(c.code)}"\n' for c in day.cameras),
+        f"[defaults.policy]\n{_rule(DEFAULT_RULE)}confirmations = {CONFIRMATIONS}\n",
+        f'[stores.{STORE}]\nname = "Demo store"\ntimezone = "UTC"\n',
+        *(f"[stores.{STORE}.products.{sku}.policy]\n{_rule(rule)}" for sku, rule in special),
+        *(f'[stores.{STORE}.locations.{c.code}]\nname = "{_title(c.code)}"\n' for c in day.cameras),
         *(_camera(camera) for camera in day.cameras),
-        f"[[policies]]\n{_rule(DEFAULT_RULE)}confirmations = {CONFIRMATIONS}\n",
-        *(f'[[policies]]\nstore = "{STORE}"\nsku = "{sku}"\n{_rule(rule)}' for sku, rule in special),
     ]
     return "\n".join(parts)
 
@@ -26,8 +26,8 @@ def _camera(camera: ShelfCamera) -> str:
     boxes = camera.layout.regions(camera.lens)
     regions = "\n".join(f"  [{box.x0:.5f}, {box.y0:.5f}, {box.x1:.5f}, {box.y1:.5f}]," for box in boxes)
     return (
-        f'[[cameras]]\ncamera = "{camera.code}"\nstore = "{STORE}"\nlocation = "{camera.code}"\nkind = "shelf"\n'
-        f'key_pattern = "{STORE}/{camera.code}/{{captured_at}}.jpg"\nregions = [\n{regions}\n]\n'
+        f'[[stores.{STORE}.cameras]]\nid = "{camera.code}"\nlocation = "{camera.code}"\nkind = "shelf"\n'
+        f'keys = "{STORE}/{camera.code}/{{captured_at}}.jpg"\nregions = [\n{regions}\n]\n'
     )
 
 

@@ -15,6 +15,7 @@ from inventory_match.s3.failures import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
 
 BATCH = 10
@@ -73,3 +74,26 @@ class SqsQueue:
             stayed += [f"{batch[int(no['Id'])].id} ({no['Code']})" for no in answer.get("Failed", [])]
         if stayed:
             raise ServiceUnavailable(f"{self._url} kept {len(stayed)} messages: {', '.join(stayed[:5])}")
+
+    def send(self, body: str) -> None:
+        """Put a message into the queue: what S3 itself does, and what replays an event by hand."""
+        with aws_errors(f"sending to {self._url}", grant="sqs:SendMessage"):
+            self._client.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def depth(self) -> int:
+        """About how many messages wait or are in somebody's hands."""
+        names: list[QueueAttributeNameType] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        with aws_errors(f"looking at {self._url}", grant="sqs:GetQueueAttributes"):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        return sum(int(count) for count in answer["Attributes"].values())
+
+    def waiting(self) -> int:
+        """About how many messages lie in the queue; takes none of them."""
+        with aws_errors(f"looking at {self._url}", grant="sqs:GetQueueAttributes"):
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
+            )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])

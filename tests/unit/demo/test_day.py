@@ -8,7 +8,6 @@ script and a wrong rule both fail, before any picture is drawn.
 from __future__ import annotations
 
 import io
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,9 +20,10 @@ from inventory_match.demo.pictures import photo_bytes, photograph
 from inventory_match.demo.site_text import site_toml
 from inventory_match.domain.counting import Answer, RegionSeen, count, reassign
 from inventory_match.domain.ledger import Effect, Level, Observed, apply_count
-from inventory_match.domain.photos import Box, KeyPattern
+from inventory_match.domain.photos import KeyPattern
 from inventory_match.domain.reorder import Policy, Stage, judge
 from inventory_match.rendering.shopper import draw_shopper
+from inventory_match.site_file import parse
 
 DAY = scripted_day()
 HERO, PICKED_UP = "CER-001", "SOD-008"
@@ -184,8 +184,8 @@ def test_the_shopper_hides_the_hero_and_whole_slots() -> None:
 
 
 def test_keys_carry_the_time_and_belong_to_their_camera() -> None:
-    site = tomllib.loads(site_toml(DAY))
-    patterns = {camera["camera"]: KeyPattern(camera["key_pattern"]) for camera in site["cameras"]}
+    site = parse(site_toml(DAY), "site.toml").site
+    patterns = {camera.camera: KeyPattern(camera.key_pattern) for camera in site.cameras}
     for shot in DAY.shots:
         answers = {code: pattern.match(shot.key, store=STORE, camera=code) for code, pattern in patterns.items()}
         times = {code: found.captured_at for code, found in answers.items() if found}
@@ -194,11 +194,13 @@ def test_keys_carry_the_time_and_belong_to_their_camera() -> None:
 
 
 def test_the_site_says_what_the_day_says() -> None:
-    site = tomllib.loads(site_toml(DAY))
-    for camera, written in zip(DAY.cameras, site["cameras"], strict=True):
-        assert [Box(*box) for box in written["regions"]] == list(camera.layout.regions(camera.lens))
-    assert {rule["sku"]: rule["reorder_point"] for rule in site["policies"] if "sku" in rule} == {HERO: 2, PICKED_UP: 1}
-    assert [rule["confirmations"] for rule in site["policies"] if "sku" not in rule] == [CONFIRMATIONS]
+    site = parse(site_toml(DAY), "site.toml").site
+    for camera, written in zip(DAY.cameras, site.cameras, strict=True):
+        for box, said in zip(camera.layout.regions(camera.lens), written.regions, strict=True):
+            assert [said.x0, said.y0, said.x1, said.y1] == pytest.approx([box.x0, box.y0, box.x1, box.y1], abs=1e-5)
+    rules = site.all_rules
+    assert {rule.sku: rule.settings["reorder_point"] for rule in rules if rule.sku} == {HERO: 2, PICKED_UP: 1}
+    assert [rule.settings["confirmations"] for rule in rules if not rule.sku] == [CONFIRMATIONS]
 
 
 def test_files_are_photos_but_for_the_broken_one() -> None:

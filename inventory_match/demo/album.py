@@ -1,0 +1,68 @@
+"""The pictures of the demo: photos of the day with what the system saw in them, and one page of the best four."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from sqlalchemy import text
+
+from inventory_match.demo.day import OPENS, TICK
+from inventory_match.domain.counting import Answer
+from inventory_match.domain.photos import Box, ObjectRef
+from inventory_match.drawing import Mark, annotate
+
+if TYPE_CHECKING:
+    from inventory_match.bootstrap import App
+
+CHAPTERS = (
+    (0, "08:00 the shop opens: every facing is matched"),
+    (5, "10:30 a shopper stands in front: hidden regions lower nothing"),
+    (14, "15:00 sold out: reorder opened, stock.low and stock.out sent"),
+    (18, "17:00 filled up again: stock.recovered"),
+)
+"""Ticks of the first camera worth a picture, and what happens there."""
+
+
+def write_album(app: App, folder: Path, camera: str) -> list[Path]:
+    """One annotated JPEG a chapter and `day.jpg` with all of them; returns the paths, the page first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = [(tick, _picture(app, camera, tick, f"{camera}  {title}")) for tick, title in CHAPTERS]
+    page = folder / "day.jpg"
+    _page([picture for _, picture in pictures]).save(page, quality=88)
+    paths = [page]
+    for tick, picture in pictures:
+        paths.append(folder / f"{camera}-{OPENS + tick * TICK:%H%M}.jpg")
+        picture.save(paths[-1], quality=90)
+    return paths
+
+
+def _picture(app: App, camera: str, tick: int, title: str) -> Image.Image:
+    with app.unit_of_work() as session:
+        photo = session.execute(
+            text(
+                "select * from inventory_match.photo where camera = :camera and captured_at = :at and state <> 'rejected'"
+            ),
+            {"camera": camera, "at": OPENS + tick * TICK},
+        ).one()
+        seen = session.execute(
+            text(
+                "select s.*, p.name from inventory_match.sighting s left join inventory_match.product p using (sku)"
+                " where photo_id = :photo order by position"
+            ),
+            {"photo": photo.id},
+        ).all()
+    data = app.store.fetch(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
+    marks = [Mark(Box(s.x0, s.y0, s.x1, s.y1), Answer(s.answer), s.name, s.similarity) for s in seen]
+    return annotate(data, marks, title)
+
+
+def _page(pictures: Sequence[Image.Image], width: int = 720, gap: int = 8) -> Image.Image:
+    height = round(pictures[0].height * width / pictures[0].width)
+    page = Image.new("RGB", (2 * width + gap, -(-len(pictures) // 2) * (height + gap) - gap), (255, 255, 255))
+    for i, picture in enumerate(pictures):
+        place = (i % 2 * (width + gap), i // 2 * (height + gap))
+        page.paste(picture.resize((width, height), Image.Resampling.LANCZOS), place)
+    return page
