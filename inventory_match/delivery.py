@@ -10,12 +10,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import random
 from typing import TYPE_CHECKING
 
 import structlog
 
 from inventory_match.db import outbox
+from inventory_match.domain.errors import InvalidInput
 from inventory_match.webhooks import signing
+from inventory_match.webhooks.sender import Answer
 
 if TYPE_CHECKING:
     from inventory_match.db.engine import UnitOfWork
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 GONE = 410
+JITTER = 0.1
+"""Waits are up to a tenth longer, so that a receiver coming back is not met by everything at once."""
 MOST_AT_ONCE = 4
 """Fewer than the pool of database connections holds, so that recording an answer never waits for one."""
 
@@ -63,8 +68,8 @@ def deliver_due(
 def _deliver(
     unit_of_work: UnitOfWork, sender: WebhookSender, schedule: Sequence[timedelta], due: Due, now: datetime
 ) -> bool:
-    answer = sender.post(due.url, signing.headers(due.secrets, due.message_id, now, due.body), due.body)
-    again = signing.next_attempt(due.attempt, now, schedule, retry_after=answer.retry_after)
+    answer = _post(sender, due, now)
+    again = signing.next_attempt(due.attempt, now, schedule, random() * JITTER, answer.retry_after)
     with unit_of_work() as session:
         outbox.record_attempt(
             session,
@@ -85,3 +90,11 @@ def _deliver(
         error=answer.error,
     )
     return answer.delivered
+
+
+def _post(sender: WebhookSender, due: Due, now: datetime) -> Answer:
+    """One endpoint whose stored secret is damaged must not stop the round: that too is an attempt with a cause."""
+    try:
+        return sender.post(due.url, signing.headers(due.secrets, due.message_id, now, due.body), due.body)
+    except InvalidInput as error:
+        return Answer(None, f"not sent: {error}", 0)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 from rich.console import Group
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from inventory_match.demo.day import Day, Shot
     from inventory_match.webhooks.receiver import Received, WebhookReceiver
 
-_VIEWS = (
-    ("low_stock", "select * from inventory_match.low_stock"),
-    ("open_reorders", "select * from inventory_match.open_reorders"),
-    ("stock_on_hand", "select store, sku, name, level, level_source, stage, seen_at from inventory_match.stock_on_hand"
-                      " order by level, sku limit 8"),
-    ("photo_log", "select state, count(*) as photos, min(cause) as cause from inventory_match.photo_log group by state"),
-)  # fmt: skip
+_VIEWS = {
+    "low_stock": "select * from inventory_match.low_stock",
+    "open_reorders": "select * from inventory_match.open_reorders",
+    "stock_on_hand": """
+        select store, sku, name, level, level_source, stage, seen_at from inventory_match.stock_on_hand
+        order by level, sku limit 8""",
+    "photo_log": """
+        select state, count(*) as photos, min(cause) as cause from inventory_match.photo_log group by state""",
+}
 
 
 @click.command()
@@ -112,7 +114,7 @@ def _receiver(app: App, received: list[Received]) -> WebhookReceiver:
 
 def _show_views(app: App) -> None:
     with app.unit_of_work() as session:
-        for name, query in _VIEWS:
+        for name, query in _VIEWS.items():
             found = session.execute(text(query))
             columns = list(found.keys())
             table(name, columns, [tuple(row) for row in found])
@@ -127,7 +129,7 @@ class _LiveDay:
         self._latest: dict[str, Shot] = {}
         self._live = Live(self._drawn(), console=console, refresh_per_second=4)
 
-    def __enter__(self) -> _LiveDay:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
