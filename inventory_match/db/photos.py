@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from inventory_match.domain.photos import Box, Captured, ObjectRef, ObjectRemoved, PhotoState, PhotoUploaded, Quality
+from inventory_match.domain.site import Camera as Watching
 
 from .models import Camera, ObjectRemoval, Photo, RejectedMessage
 
@@ -44,7 +45,7 @@ class Claimed:
 
 
 def register(
-    session: Session, uploaded: PhotoUploaded, source: str, captured: Captured, camera: Camera | None
+    session: Session, uploaded: PhotoUploaded, source: str, captured: Captured, camera: Watching | None
 ) -> int | None:
     """The id of the new photo, or None where this version of the object is already known.
 

@@ -30,8 +30,9 @@ class Camera:
 
     @property
     def literal_prefix(self) -> str:
-        """The key pattern up to its first field."""
-        return self.key_pattern.partition("{")[0]
+        """The beginning that every key of the camera has: the pattern up to its first field that is not its own code."""
+        spelt = self.key_pattern.replace("{store}", self.store).replace("{camera}", self.camera)
+        return spelt.partition("{")[0]
 
     def key(self, *rest: str) -> Key:
         """Where the site file says it."""

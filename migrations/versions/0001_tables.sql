@@ -133,6 +133,8 @@ CREATE TABLE inventory_match.stock_event (
     CONSTRAINT ck_stock_event_movement CHECK (kind like 'counted%%' or effect = 'booked'),
     CONSTRAINT uq_stock_event_idempotency_key UNIQUE (idempotency_key)
 );
+CREATE INDEX ix_stock_event_book ON inventory_match.stock_event (store, sku, observed_at) WHERE effect = 'booked';
+CREATE INDEX ix_stock_event_person ON inventory_match.stock_event (store, sku, location, observed_at) WHERE kind = 'counted_person';
 CREATE INDEX ix_stock_event_photo_id ON inventory_match.stock_event (photo_id);
 CREATE INDEX ix_stock_event_store_sku_observed_at ON inventory_match.stock_event (store, sku, observed_at);
 
@@ -226,6 +228,7 @@ CREATE TABLE inventory_match.policy_rule (
     CONSTRAINT ck_policy_rule_one_scope CHECK (sku is null or category is null),
     CONSTRAINT fk_policy_rule_store FOREIGN KEY(store) REFERENCES inventory_match.store (store) ON DELETE CASCADE
 );
+CREATE INDEX ix_policy_rule_sku ON inventory_match.policy_rule (sku);
 CREATE UNIQUE INDEX uq_policy_rule_scope ON inventory_match.policy_rule (store, category, sku) NULLS NOT DISTINCT;
 
 CREATE TABLE inventory_match.reference_photo (
@@ -290,6 +293,7 @@ CREATE TABLE inventory_match.sighting (
     CONSTRAINT fk_sighting_encoder_id FOREIGN KEY(encoder_id) REFERENCES inventory_match.encoder (id)
 );
 CREATE INDEX ix_sighting_sku ON inventory_match.sighting (sku);
+CREATE INDEX ix_sighting_unknown ON inventory_match.sighting (photo_id) WHERE answer = 'unknown';
 
 CREATE TABLE inventory_match.webhook_secret (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -317,8 +321,7 @@ CREATE TABLE inventory_match.camera (
     CONSTRAINT pk_camera PRIMARY KEY (camera),
     CONSTRAINT fk_camera_store_location FOREIGN KEY(store, location) REFERENCES inventory_match.location (store, location),
     CONSTRAINT ck_camera_kind CHECK (kind in ('product', 'shelf')),
-    CONSTRAINT ck_camera_records CHECK (records is null or records = 'received'),
-    CONSTRAINT uq_camera_key_pattern UNIQUE (key_pattern)
+    CONSTRAINT ck_camera_records CHECK (records is null or records = 'received')
 );
 CREATE UNIQUE INDEX uq_camera_shelf_location ON inventory_match.camera (store, location) WHERE kind = 'shelf' and active;
 

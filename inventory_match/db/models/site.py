@@ -41,7 +41,7 @@ class Camera(Base):
     store: Mapped[str]
     location: Mapped[str]
     kind: Mapped[str]
-    key_pattern: Mapped[str] = mapped_column(unique=True)
+    key_pattern: Mapped[str]
     records: Mapped[str | None]
     regions: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
     expected_interval: Mapped[timedelta | None]
@@ -52,7 +52,13 @@ class Camera(Base):
         ForeignKeyConstraint(["store", "location"], [Location.store, Location.location]),
         CheckConstraint("kind in ('product', 'shelf')", name="kind"),
         CheckConstraint("records is null or records = 'received'", name="records"),
-        Index("uq_camera_shelf_location", "store", "location", unique=True, postgresql_where=text("kind = 'shelf' and active")),
+        Index(
+            "uq_camera_shelf_location",
+            "store",
+            "location",
+            unique=True,
+            postgresql_where=text("kind = 'shelf' and active"),
+        ),
     )
 
 
@@ -82,7 +88,7 @@ class PolicyRule(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     store: Mapped[str | None] = mapped_column(ForeignKey(Store.store, ondelete="CASCADE"))
     category: Mapped[str | None]
-    sku: Mapped[str | None]
+    sku: Mapped[str | None] = mapped_column(index=True)
     settings: Mapped[Json]
     __table_args__ = (
         CheckConstraint("sku is null or category is null", name="one_scope"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from inventory_match.domain.site import Camera, route
+from inventory_match.domain.site import Camera, Site, Store, problems, route
 
 WIDE = Camera("wide", "s1", "a", "product", "cams/")
 FINE = Camera("fine", "s1", "b", "shelf", "cams/fine/{captured_at}.jpg")
@@ -36,3 +36,14 @@ def test_a_pattern_without_literal_beginning_comes_last() -> None:
     wild = Camera("wild", "s2", "c", "shelf", "{rest}")
     assert (route([wild, WIDE], "cams/x.jpg") or (None,))[0] is WIDE
     assert (route([wild, WIDE], "x.jpg") or (None,))[0] is wild
+
+
+def test_one_pattern_with_fields_may_serve_every_camera() -> None:
+    pattern = "{store}/{camera}/{captured_at}.jpg"
+    cameras = [Camera(code, "s1", "aisle", "product", pattern) for code in ("front", "back")]
+    site = Site((Store("s1", "S", locations={"aisle": "Aisle"}),), tuple(cameras))
+    assert problems(site) == []
+    for camera in cameras:
+        found = route(cameras, f"s1/{camera.camera}/20260102T030405Z.jpg")
+        assert found is not None
+        assert found[0] is camera
