@@ -1,0 +1,1 @@
+"""Training and measuring encoders. Serving never imports this room."""

@@ -1,0 +1,111 @@
+"""Crops to vectors: an encoder file run by torch.
+
+Which model runs (trunk, head, preprocessing) is all in the file's record; how it runs is here: loaded at the first
+crop, under a lock, because a worker that only parses events should not pay for torch; in inference mode, channels last,
+all crops of a photo in batches. Every encoder is a file first (see `assembly` for making one from any torchvision
+trunk), so there is one way to serve and every stored vector can name the sha256 of what made it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from inventory_match.domain.errors import ConfigurationError
+from inventory_match.vision.weights import EncoderRecord, Preprocessing, read_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+    from inventory_match.ports import Embeddings, Image
+    from inventory_match.vision.network import EmbeddingNetwork
+
+
+class TorchEncoder:
+    """Satisfies `ports.Encoder` with the file that `record` was read from.
+
+    `batch` bounds memory, not results; `threads` is how many cores torch may use in this process, 0 leaves it to torch.
+    """
+
+    def __init__(self, record: EncoderRecord, *, batch: int = 32, threads: int = 0) -> None:
+        self.record = record
+        self._batch, self._threads = batch, threads
+        self._lock = threading.Lock()
+        self._network: EmbeddingNetwork | None = None
+
+    def __repr__(self) -> str:
+        return f"TorchEncoder({self.record.name!r}, {self.record.arch}, {self.record.dim} d, sha256 {self.sha256[:12]})"
+
+    @property
+    def sha256(self) -> str:
+        """The encoder's identity: the sha256 of its file."""
+        return self.record.sha256
+
+    def embed(self, crops: Sequence[Image]) -> Embeddings:
+        """RGB uint8 arrays (h, w, 3) of any sizes to float32 (n, dim), L2-normalised where the metric is cosine."""
+        if not crops:
+            return np.empty((0, self.record.dim), np.float32)
+        return np.concatenate([self._embed(batch) for batch in _batches(crops, self._batch)])
+
+    def _embed(self, crops: Sequence[Image]) -> Embeddings:
+        import torch
+
+        with torch.inference_mode():
+            vectors: Embeddings = self._loaded()(preprocess(crops, self.record.preprocessing)).numpy()
+        return vectors
+
+    def _loaded(self) -> EmbeddingNetwork:
+        with self._lock:
+            if self._network is None:
+                self._network = self._load()
+            return self._network
+
+    def _load(self) -> EmbeddingNetwork:
+        import torch
+
+        from inventory_match.vision.network import EmbeddingNetwork
+
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        record = self.record
+        network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine")
+        try:
+            network.load_state_dict(read_tensors(record))
+        except RuntimeError as error:
+            raise ConfigurationError(f"{record.path}: its weights are not those of a {record.arch}: {error}") from error
+        return network.eval().to(memory_format=torch.channels_last)
+
+
+def _batches(crops: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:
+    return (crops[start : start + size] for start in range(0, len(crops), size))
+
+
+def preprocess(crops: Sequence[Image], how: Preprocessing) -> torch.Tensor:
+    """RGB uint8 arrays (h, w, 3) to one float batch (n, 3, side, side), channels last in memory."""
+    import torch
+
+    batch = torch.stack([_square(crop, how) for crop in crops]).float().div_(255)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
+    return batch.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+
+def _square(crop: Image, how: Preprocessing) -> torch.Tensor:
+    import torch
+    from torchvision.transforms.v2 import functional
+
+    pixels = torch.from_numpy(np.array(crop)).permute(2, 0, 1)  # a copy: torch refuses read-only memory
+    height, width = pixels.shape[1:]
+    if how.resize == "stretch":
+        new = [how.size, how.size]
+    else:
+        scale = how.size / (min if how.resize == "shorter_side" else max)(height, width)
+        new = [max(1, round(height * scale)), max(1, round(width * scale))]
+    pixels = functional.resize(pixels, new, antialias=True)
+    if how.resize == "pad":
+        x, y = how.size - new[1], how.size - new[0]
+        fill = [round(255 * value) for value in how.mean]
+        pixels = functional.pad(pixels, [x // 2, y // 2, x - x // 2, y - y // 2], fill=fill)
+    return cast("torch.Tensor", functional.center_crop(pixels, [how.crop]) if how.crop else pixels)
