@@ -124,7 +124,11 @@ def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) 
             " join inventory_match.store s using (store) where c.camera = :camera"
         ),
         {"camera": taken.camera},
-    ).one()
+    ).one_or_none()
+    if found is None:
+        cause = f"camera {taken.camera!r} is no longer there"
+        taken.state, taken.camera, taken.cause = PhotoState.UNROUTED, None, _storable(cause)
+        return None
     return Claimed(
         id=taken.id,
         ref=ObjectRef(taken.bucket, taken.key, taken.version_id, taken.etag),

@@ -48,7 +48,7 @@ def policy_of(settings: Mapping[str, Any]) -> Policy | None:
 
 def policies(session: Session, store: str, skus: Collection[str]) -> dict[str, dict[str, Any]]:
     """The merged rules of each product in a store, as a mapping of settings."""
-    statement = text("select sku, inventory_match.effective_policy(:store, sku) as settings from unnest(:skus) sku")
+    statement = text("select sku, inventory_match.effective_policy(:store, sku) as settings from unnest(cast(:skus as text[])) sku")
     return {row.sku: row.settings for row in session.execute(statement, {"store": store, "skus": sorted(skus)})}
 
 
@@ -68,7 +68,7 @@ def lock(session: Session, store: str, skus: Collection[str]) -> list[Watched]:
             " coalesce(case when r.state <> 'opened' then greatest(r.units - r.received_units, 0) end, 0) as on_order"
             " from inventory_match.stock_on_hand h left join inventory_match.reorder r"
             "   on r.store = h.store and r.sku = h.sku and r.state in ('opened', 'placed', 'partly_received')"
-            " where h.store = :store and h.sku = any(:skus) order by h.sku"
+            " where h.store = :store and h.sku = any(cast(:skus as text[])) order by h.sku"
         ),
         {"store": store, "skus": ordered},
     )
