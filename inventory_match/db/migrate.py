@@ -12,9 +12,34 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from inventory_match.domain.errors import ConfigurationError
+from inventory_match.domain.errors import ConfigurationError, Conflict
 
 from .models import SCHEMA, Base
+
+# Views depend through their rewrite rule; all else by itself. A type or class inside a schema is asked for its own schema.
+_BUILT_ON_US = text("""
+    with ours (classid, objid) as (
+        select 'pg_class'::regclass, oid from pg_class where relnamespace = to_regnamespace(:schema)
+        union all select 'pg_proc'::regclass, oid from pg_proc where pronamespace = to_regnamespace(:schema)
+        union all select 'pg_type'::regclass, oid from pg_type where typnamespace = to_regnamespace(:schema)
+    )
+    select distinct described
+    from pg_depend d
+    join ours on (ours.classid, ours.objid) = (d.refclassid, d.refobjid)
+    left join pg_rewrite rule on d.classid = 'pg_rewrite'::regclass and rule.oid = d.objid
+    left join pg_constraint held on d.classid = 'pg_constraint'::regclass and held.oid = d.objid
+    left join pg_attrdef filled on d.classid = 'pg_attrdef'::regclass and filled.oid = d.objid
+    left join pg_trigger fires on d.classid = 'pg_trigger'::regclass and fires.oid = d.objid
+    cross join lateral (
+        select coalesce(rule.ev_class, nullif(held.conrelid, 0), filled.adrelid, fires.tgrelid) as table_id
+    ) carrier
+    cross join lateral pg_identify_object(
+        case when carrier.table_id is null then d.classid else 'pg_class'::regclass end,
+        coalesce(carrier.table_id, d.objid), 0) as thing
+    cross join lateral (select thing.type || ' ' || thing.identity as described) named
+    where thing.schema <> :schema and thing.schema not like 'pg_toast%'
+    order by described
+""")
 
 
 def config(migrations: Path) -> Config:
@@ -57,10 +82,20 @@ def drift(connection: Connection) -> list[object]:
     return list(compare_metadata(context, Base.metadata))
 
 
+def roles_sql(migrations: Path) -> str:
+    """The SQL that makes the roles and grants what they may do, for a DBA to run where the migrating user may not."""
+    return max((migrations / "views").glob("*_roles.sql")).read_text(encoding="utf-8")
+
+
 def uninstall(engine: Engine) -> None:
-    """Drops our schema and nothing else: roles, the extension and the retailer's tables stay."""
+    """Drops our schema and nothing else: roles, the extension and the retailer's tables stay.
+
+    Raises Conflict where something outside the schema is built on it (a report's view, say): `cascade` would take it along.
+    """
     with engine.begin() as connection:
         connection.execute(text("set local lock_timeout = '5s'"))
+        if built_on_us := connection.scalars(_BUILT_ON_US, {"schema": SCHEMA}).all():
+            raise Conflict(f"nothing was dropped: {', '.join(built_on_us)} would go along; drop or change that first")
         connection.execute(text(f"drop schema if exists {SCHEMA} cascade"))
 
 

@@ -15,58 +15,72 @@ create trigger stock_event_no_truncate before truncate on inventory_match.stock_
 alter table inventory_match.stock_event enable always trigger stock_event_no_change;
 alter table inventory_match.stock_event enable always trigger stock_event_no_truncate;
 
--- The stock policy of a product in a store: rules merged key by key, the more specific one winning.
+-- The stock policy of a product in a store: rules merged key by key, the more specific one winning. Views call it, and a
+-- function in a view runs with the rights of whoever reads the view: hence `security definer`.
 create function inventory_match.effective_policy(p_store text, p_sku text) returns jsonb
-language sql stable as $$
+language sql stable security definer set search_path = inventory_match, pg_temp as $$
     select coalesce(jsonb_object_agg(entry.key, entry.value order by rank), '{}')
     from (
         select r.settings,
                (r.sku is not null)::int * 4 + (r.store is not null)::int * 2 + (r.category is not null)::int as rank
-        from inventory_match.policy_rule r
+        from policy_rule r
         where (r.store is null or r.store = p_store)
           and (r.sku is null or r.sku = p_sku)
-          and (r.category is null
-               or r.category = (select p.category from inventory_match.product p where p.sku = p_sku))
+          and (r.category is null or r.category = (select p.category from product p where p.sku = p_sku))
     ) rule, jsonb_each(rule.settings) entry
 $$;
 
 -- Book units per product and store: each location's last count by a person, plus the movements after it. A movement that
 -- names no location (a till does not know the shelf) counts if it is later than every person's count in that store.
+-- Every part is grouped by store and sku first, so that a condition on them reaches the ledger's indexes.
 create view inventory_match.book_level as
-select e.store, e.sku, sum(e.units)::bigint as units, max(e.observed_at) as as_of
-from inventory_match.stock_event e
-where case
-    when e.kind = 'counted_person' then e.effect <> 'late' and not exists (
-        select from inventory_match.stock_event c
-        where c.store = e.store and c.sku = e.sku and c.location = e.location
-          and c.kind = 'counted_person' and c.effect <> 'late'
-          and (c.observed_at, c.id) > (e.observed_at, e.id))
-    when e.effect = 'booked' then not exists (
-        select from inventory_match.stock_event c
-        where c.store = e.store and c.sku = e.sku and (e.location is null or c.location = e.location)
-          and c.kind = 'counted_person' and c.effect <> 'late'
-          and c.observed_at >= e.observed_at)
-    else false
-end
-group by e.store, e.sku;
+select store, sku, sum(units)::bigint as units, max(observed_at) as as_of
+from (
+    (select distinct on (c.store, c.sku, c.location) c.store, c.sku, c.units, c.observed_at
+    from inventory_match.stock_event c
+    where c.kind = 'counted_person' and c.effect <> 'late'
+    order by c.store, c.sku, c.location, c.observed_at desc, c.id desc)
+    union all
+    select e.store, e.sku, e.units, e.observed_at
+    from inventory_match.stock_event e
+    left join (
+        select c.store, c.sku, c.location, max(c.observed_at) as at
+        from inventory_match.stock_event c
+        where c.kind = 'counted_person' and c.effect <> 'late'
+        group by c.store, c.sku, c.location
+    ) here on here.store = e.store and here.sku = e.sku and here.location = e.location
+    left join (
+        select c.store, c.sku, max(c.observed_at) as at
+        from inventory_match.stock_event c
+        where c.kind = 'counted_person' and c.effect <> 'late'
+        group by c.store, c.sku
+    ) anywhere on anywhere.store = e.store and anywhere.sku = e.sku
+    where e.effect = 'booked'
+      and e.observed_at > coalesce(case when e.location is null then anywhere.at else here.at end, '-infinity')
+) entry
+group by store, sku;
 
 -- One row per product and store of which anything is known: what cameras say, what the books say, and which one decides.
+-- The level is null where the source that decides knows nothing yet: not known is not sold out. `limit 1` and `offset 0`
+-- change no row: they keep each part a lookup of its own, done once per row asked for, whatever the view is joined with.
 create view inventory_match.stock_on_hand as
 select w.store,
        w.sku,
        p.name,
        p.category,
-       case when how.source = 'camera' then coalesce(seen.units, 0) else coalesce(book.units, 0) end as level,
+       case how.source when 'camera' then seen.units else book.units end as level,
        how.source as level_source,
-       seen.units as camera_units,
-       book.units as book_units,
        w.stage,
-       case when how.source = 'camera' then seen.counted_at else book.as_of end as counted_at,
-       case when how.source = 'camera' then seen.seen_at else book.as_of end as seen_at,
-       now() - case when how.source = 'camera' then seen.seen_at else book.as_of end as age,
+       case how.source when 'camera' then seen.counted_at else book.as_of end as counted_at,
+       case how.source when 'camera' then seen.seen_at else book.as_of end as seen_at,
+       now() - case how.source when 'camera' then seen.seen_at else book.as_of end as age,
+       seen.units as camera_units,
+       seen.seen_at as camera_as_of,
+       book.units as book_units,
+       book.as_of as book_as_of,
        how.policy
 from inventory_match.stock_watch w
-left join inventory_match.product p using (sku)
+left join inventory_match.product p on p.sku = w.sku
 left join lateral (
     select sum(l.units)::bigint as units,
            max(l.counted_at) as counted_at,
@@ -76,12 +90,12 @@ left join lateral (
     where l.store = w.store and l.sku = w.sku
 ) seen on true
 left join lateral (
-    select b.units, b.as_of from inventory_match.book_level b where b.store = w.store and b.sku = w.sku
+    select b.units, b.as_of from inventory_match.book_level b where b.store = w.store and b.sku = w.sku limit 1
 ) book on true
 cross join lateral (
-    select settled.policy,
-           coalesce(settled.policy ->> 'level_source', case when seen.by_camera then 'camera' else 'book' end) as source
-    from (select inventory_match.effective_policy(w.store, w.sku) as policy) settled
+    select rules.policy,
+           coalesce(rules.policy ->> 'level_source', case when seen.by_camera then 'camera' else 'book' end) as source
+    from (select inventory_match.effective_policy(w.store, w.sku) as policy offset 0) rules
 ) how;
 
 -- The one door for book movements in SQL. Units are positive for 'received' and 'sold', signed for 'adjusted'. The same

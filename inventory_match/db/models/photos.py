@@ -109,4 +109,5 @@ class Sighting(Base):
         CheckConstraint("answer in ('product', 'unknown', 'void', 'not_assessable')", name="answer"),
         CheckConstraint("outcome is null or outcome in ('matched', 'ambiguous', 'unknown')", name="outcome"),
         CheckConstraint("(answer = 'product') = (sku is not null)", name="product_has_sku"),
+        Index("ix_sighting_unknown", "photo_id", postgresql_where=text("answer = 'unknown'")),
     )

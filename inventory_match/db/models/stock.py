@@ -48,6 +48,16 @@ class StockEvent(Base):
         CheckConstraint("kind like 'counted%' or effect = 'booked'", name="movement"),
         Index("ix_stock_event_store_sku_observed_at", "store", "sku", "observed_at"),
         Index("ix_stock_event_photo_id", "photo_id"),
+        # Cameras write most rows by far; these two keep what people and movements say a short read.
+        Index("ix_stock_event_book", "store", "sku", "observed_at", postgresql_where=text("effect = 'booked'")),
+        Index(
+            "ix_stock_event_person",
+            "store",
+            "sku",
+            "location",
+            "observed_at",
+            postgresql_where=text("kind = 'counted_person'"),
+        ),
     )
 
 

@@ -1,0 +1,128 @@
+"""Up, down and up again; models and database agree; every documented thing is documented in the catalog itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, inspect, text
+
+from inventory_match.bootstrap import App, migrations
+from inventory_match.db import migrate
+from inventory_match.db.engine import make_engine
+from inventory_match.db.models import SCHEMA
+from inventory_match.domain.errors import Conflict
+
+
+@pytest.fixture
+def empty(app: App) -> Iterator[Engine]:
+    """A database of its own without our schema."""
+    migrate.uninstall(app.engine)
+    engine = make_engine(app.settings.database_url.get_secret_value())
+    yield engine
+    engine.dispose()
+
+
+def test_up_down_up_leaves_no_drift(empty: Engine) -> None:
+    folder = migrations()
+    migrate.upgrade(empty, folder)
+    migrate.downgrade(empty, folder)
+    with empty.connect() as connection:
+        assert migrate.current(connection) is None
+        assert inspect(connection).get_table_names(SCHEMA) == ["alembic_version"]
+        assert inspect(connection).get_view_names(SCHEMA) == []
+        left = connection.scalars(
+            text("select proname from pg_proc where pronamespace = 'inventory_match'::regnamespace")
+        )
+        assert left.all() == []
+    migrate.upgrade(empty, folder)
+    with empty.connect() as connection:
+        assert migrate.current(connection) == migrate.head(folder)
+        assert migrate.drift(connection) == []
+
+
+def test_each_version_goes_down_to_the_one_before(empty: Engine) -> None:
+    migrate.upgrade(empty, migrations())
+    migrate.downgrade(empty, migrations(), "0001")
+    with empty.connect() as connection:
+        assert set(inspect(connection).get_view_names(SCHEMA)) == {"book_level", "stock_on_hand"}
+    migrate.upgrade(empty, migrations())
+
+
+def test_drift_is_noticed(app: App) -> None:
+    with app.engine.begin() as connection:
+        connection.execute(text("alter table inventory_match.product drop column description"))
+        connection.execute(text("drop index inventory_match.ix_stock_event_book"))
+    with app.engine.connect() as connection:
+        found = str(migrate.drift(connection))
+    assert "description" in found
+    assert "ix_stock_event_book" in found
+
+
+def test_two_upgrades_at_once(empty: Engine) -> None:
+    """Two processes, as when two machines start together: one applies, the other finds nothing left to do."""
+    environment = os.environ | {"INVENTORY_MATCH_DATABASE_URL": empty.url.render_as_string(hide_password=False)}
+    command = [sys.executable, "-m", "inventory_match", "db", "upgrade"]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    with empty.connect() as connection:
+        assert migrate.current(connection) == migrate.head(migrations())
+        assert migrate.drift(connection) == []
+
+
+def test_every_view_and_public_function_has_a_comment(engine: Engine) -> None:
+    with engine.connect() as connection:
+        views = connection.execute(
+            text(
+                "select relname, obj_description(oid, 'pg_class') from pg_class"
+                " where relnamespace = 'inventory_match'::regnamespace and relkind = 'v'"
+            )
+        ).all()
+        granted = connection.execute(
+            text(
+                "select proname, obj_description(oid, 'pg_proc') from pg_proc"
+                " where pronamespace = 'inventory_match'::regnamespace"
+                " and (has_function_privilege('inventory_reader', oid, 'execute')"
+                "      or has_function_privilege('inventory_writer', oid, 'execute'))"
+            )
+        ).all()
+    assert len(views) == 10
+    assert len(granted) == 7
+    assert [row[0] for row in [*views, *granted] if not row[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("built", "named"),
+    [
+        ("create view public.report as select * from inventory_match.low_stock", "view public.report"),
+        ("create table public.extra (sku text references inventory_match.product (sku))", "table public.extra"),
+        (
+            "create function public.asked() returns setof inventory_match.store return (select s from inventory_match.store s)",
+            "function public.asked()",
+        ),
+        ("create table public.typed (one inventory_match.low_stock)", "table public.typed"),
+    ],
+)
+def test_uninstall_refuses_to_take_others_along(app: App, built: str, named: str) -> None:
+    with app.engine.begin() as connection:
+        connection.execute(text(built))
+    with pytest.raises(Conflict) as raised:
+        migrate.uninstall(app.engine)
+    assert named in str(raised.value)
+    with app.engine.connect() as connection:
+        assert migrate.current(connection) == migrate.head(migrations())
+
+
+def test_uninstall_drops_our_schema_and_nothing_else(app: App) -> None:
+    with app.engine.begin() as connection:
+        connection.execute(text("create table public.retailer as select 1 as one"))
+    migrate.uninstall(app.engine)
+    with app.engine.connect() as connection:
+        assert connection.execute(text("select one from public.retailer")).scalar_one() == 1
+        assert SCHEMA not in inspect(connection).get_schema_names()
+        assert connection.execute(text("select count(*) from pg_extension where extname = 'vector'")).scalar_one() == 1
+    migrate.uninstall(app.engine)
