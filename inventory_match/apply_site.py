@@ -34,7 +34,8 @@ def apply_site(
     """One transaction: a mistake, told with its line as InvalidInput, changes nothing."""
     with unit_of_work() as session:
         whole = file.site.beside(site_apply.kept(session, file.site))
-        file.refuse(problems(whole, site_apply.categories(session, whole)))
+        ruled = {rule.sku for rule in whole.all_rules if rule.sku is not None}
+        file.refuse(problems(whole, site_apply.categories(session, ruled)))
         changes = site_apply.apply(session, file.site, dry_run=dry_run)
         warnings = site_apply.warnings(session, file.site)
         rerouted = [] if dry_run else site.reroute_unrouted(session, now)

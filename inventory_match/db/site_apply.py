@@ -7,11 +7,11 @@ switched off, its other rules go, and its other locations too, unless something 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text, tuple_, update
+from sqlalchemy import delete, func, or_, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from inventory_match.domain.photos import Box
 from inventory_match.domain.site import Camera, Site
 from inventory_match.domain.site_changes import Change, changes
 
-from .models import Assortment, Location, PolicyRule, Product, RegionOwner, Store
+from .models import Assortment, Location, PolicyRule, RegionOwner, Store
 from .models import Camera as CameraRow
 from .site import load
 from .watch import mark_dirty
@@ -30,14 +30,11 @@ def kept(session: Session, site: Site) -> Site:
     return _part(load(session), {store.store for store in site.stores}, named=False, common=site.common is None)
 
 
-def categories(session: Session, site: Site) -> dict[str, str | None]:
-    """Category of each product of the catalog that has a policy of its own, or is about to get one."""
-    named = {rule.sku for rule in site.all_rules}
-    ruled = select(PolicyRule.sku)
-    rows = session.execute(
-        select(Product.sku, Product.category).where(or_(Product.sku.in_(named - {None}), Product.sku.in_(ruled)))
-    )
-    return {row.sku: row.category for row in rows}
+def categories(session: Session, skus: Collection[str]) -> dict[str, str | None]:
+    """Category of each of these products that is in the catalog."""
+    # An array, not a list of parameters: the protocol carries at most 65,535 of those.
+    statement = text("select sku, category from inventory_match.product where sku = any(:skus)")
+    return {row.sku: row.category for row in session.execute(statement, {"skus": sorted(skus)})}
 
 
 def apply(session: Session, site: Site, *, dry_run: bool = False) -> list[Change]:
@@ -63,7 +60,7 @@ def warnings(session: Session, site: Site) -> list[str]:
     """What is right in itself and may yet be a mistake: unknown products, locations that cannot be removed."""
     named = {(f"the assortment of store {store.store}", sku) for store in site.stores for sku in store.assortment or ()}
     named |= {("a policy", rule.sku) for rule in site.all_rules if rule.sku is not None}
-    known = set(session.scalars(select(Product.sku).where(Product.sku.in_({sku for _, sku in named}))))
+    known = categories(session, {sku for _, sku in named})
     unknown = [f"{where} names {sku}, which is not in the catalog" for where, sku in sorted(named) if sku not in known]
     pinned = sorted(_pinned(session, _current(session, site), site))
     return unknown + [
@@ -200,7 +197,10 @@ def _disown_regions(session: Session, old: dict[str, Camera], new: dict[str, Cam
 def _write_assortments(session: Session, site: Site) -> None:
     for store in site.stores:
         sold = store.assortment or frozenset()
-        session.execute(delete(Assortment).where(Assortment.store == store.store, Assortment.sku.not_in(sold)))
+        session.execute(
+            text("delete from inventory_match.assortment where store = :store and not sku = any(:sold)"),
+            {"store": store.store, "sold": sorted(sold)},
+        )
         rows = [{"store": store.store, "sku": sku} for sku in sorted(sold)]
         if rows:
             session.execute(insert(Assortment).on_conflict_do_nothing(), rows)

@@ -6,8 +6,8 @@ or that use several connections. Both are clones of a template that is migrated 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
 
 import pytest
@@ -44,6 +44,12 @@ def template(machine: Machine) -> Iterator[str]:
         migrate.upgrade(engine, migrations())
         engine.dispose()
         yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def new_database(machine: Machine, template: str) -> Callable[[], AbstractContextManager[str]]:
+    """For a test file that fills a database of its own: `with new_database() as url`."""
+    return lambda: fresh_database(machine.dsn, template)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pgvector import HalfVector
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from inventory_match.db.models import Encoder
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 POOL_PER_PRODUCT = 8
 """References the index hands over for each product wanted: several may be of one product."""
-EF_SEARCH = (100, 1000)
-"""Least and most candidates HNSW keeps while it searches; twice the pool between them."""
+EF_SEARCH = (200, 1000)
+"""Least and most candidates HNSW keeps while it searches; twice the pool between them. More of them: better recall, slower."""
 
-_CROPS = "select crop, vector from unnest(cast(:vectors as halfvec[])) with ordinality as given (vector, crop)"
+_CROPS = "select crop, vector from unnest(cast(%(vectors)b as halfvec[])) with ordinality as given (vector, crop)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Search:
     @property
     def eligible(self) -> str:
         sold = (
-            " and exists (select from inventory_match.assortment a where a.store = :store and a.sku = r.sku)"
+            " and exists (select from inventory_match.assortment a where a.store = %(store)s and a.sku = r.sku)"
             if self.store is not None
             else ""
         )
@@ -65,29 +65,33 @@ class _Search:
 
     @property
     def exact(self) -> str:
+        # Filtered once and kept for all crops: measured, 2.5 times faster than one grouping over crops and references.
         return (
-            f"with q as materialized ({_CROPS}),"
-            f" folded as (select q.crop, r.sku, min({self.distance}) as distance from q cross join {self.eligible}"
-            "             group by q.crop, r.sku),"
-            " ranked as (select *, row_number() over (partition by crop order by distance, sku) as rank from folded)"
-            " select crop, sku, distance from ranked where rank <= :k order by crop, rank"
+            f"with q as materialized ({_CROPS}), kept as materialized (select r.sku, r.embedding from {self.eligible})"
+            " select q.crop, best.sku, best.distance from q cross join lateral ("
+            f"  select r.sku, min({self.distance}) as distance from kept r group by r.sku order by 2, 1 limit %(k)s) best"
+            " order by q.crop, best.distance, best.sku"
         )
 
     @property
     def approximate(self) -> str:
         return (
             f"with q as materialized ({_CROPS})"
-            " select q.crop, best.sku, best.distance from q cross join lateral ("
-            "   select pool.sku, min(pool.distance) as distance"
+            " select q.crop, best.sku, best.distance, best.pooled from q cross join lateral ("
+            "   select pool.sku, min(pool.distance) as distance, sum(count(*)) over () as pooled"
             f"  from (select r.sku, {self.distance} as distance from {self.eligible}"
             f"        order by {self.distance} limit {self.pool}) pool"
-            "   group by pool.sku order by 2, 1 limit :k) best"
+            "   group by pool.sku order by 2, 1 limit %(k)s) best"
             " order by q.crop, best.distance, best.sku"
         )
 
     @property
     def pool(self) -> int:
         return self.k * POOL_PER_PRODUCT
+
+    @property
+    def named(self) -> dict[str, Any]:
+        return {"k": self.k, "store": self.store}
 
     def similarity(self, distance: float) -> float:
         return 1.0 - distance if self.encoder.metric == "cosine" else 1.0 / (1.0 + distance)
@@ -112,16 +116,26 @@ def nearest(
     references, products = _eligible(session, search, exact_below)
     asked = [HalfVector(vector) for vector in vectors]
     if references <= exact_below:
-        return _run(session, search, search.exact, asked)
+        found = _run(session, search, search.exact, asked)
+    else:
+        found = _through_index(session, search, asked, references, products)
+    return [tuple(Candidate(row.sku, search.similarity(row.distance)) for row in rows) for rows in found]
+
+
+def _through_index(
+    session: Session, search: _Search, asked: list[HalfVector], references: int, products: int
+) -> list[list[Row[Any]]]:
+    """Approximate, except for the crops whose pool stayed short: there the index gave up before the filter was content."""
     least, most = EF_SEARCH
     session.execute(text("set local hnsw.iterative_scan = strict_order"))
     session.execute(text(f"set local hnsw.ef_search = {min(most, max(least, 2 * search.pool))}"))
     found = _run(session, search, search.approximate, asked)
-    short = [crop for crop, candidates in enumerate(found) if len(candidates) < min(k, products)]
+    full, whole = min(search.pool, references), min(search.k, products)
+    short = [crop for crop, rows in enumerate(found) if len(rows) < whole or (rows and rows[0].pooled < full)]
     if short:
         again = _run(session, search, search.exact, [asked[crop] for crop in short])
-        for crop, candidates in zip(short, again, strict=True):
-            found[crop] = candidates
+        for crop, rows in zip(short, again, strict=True):
+            found[crop] = rows
     return found
 
 
@@ -129,10 +143,8 @@ def _is_choosy(session: Session, store: str | None) -> bool:
     """Whether the store sells a part of the products only."""
     if store is None:
         return False
-    found = session.execute(
-        text("select assortment_all from inventory_match.store where store = :store"), {"store": store}
-    )
-    sells_all = found.scalar()
+    statement = text("select assortment_all from inventory_match.store where store = :store")
+    sells_all = session.scalar(statement, {"store": store})
     if sells_all is None:
         raise NotFound(f"store {store!r} does not exist; `inventory-match site show` lists them")
     return not sells_all
@@ -140,22 +152,19 @@ def _is_choosy(session: Session, store: str | None) -> bool:
 
 def _eligible(session: Session, search: _Search, exact_below: int) -> tuple[int, int]:
     """How many references and products can be found, each counted only as far as it matters."""
-    row = session.execute(
-        text(
-            f"select (select count(*) from (select from {search.eligible} limit :enough) counted) as found,"
-            "  (select count(*) from (select from inventory_match.product o where exists ("
-            f"    select from {search.eligible} and r.sku = o.sku) limit :k) counted) as products"
-        ).bindparams(enough=exact_below + 1, k=search.k, **_named(search))
-    ).one()
+    statement = (
+        f"select (select count(*) from (select from {search.eligible} limit %(enough)s) counted) as found,"
+        "  (select count(*) from (select from inventory_match.product o where exists ("
+        f"    select from {search.eligible} and r.sku = o.sku) limit %(k)s) counted) as products"
+    )
+    enough = max(exact_below, search.pool) + 1
+    row = session.connection().exec_driver_sql(statement, {"enough": enough, **search.named}).one()
     return row.found, row.products
 
 
-def _run(session: Session, search: _Search, statement: str, vectors: list[HalfVector]) -> list[tuple[Candidate, ...]]:
-    found: list[list[Candidate]] = [[] for _ in vectors]
-    for row in session.execute(text(statement), {"vectors": vectors, "k": search.k, **_named(search)}):
-        found[row.crop - 1].append(Candidate(row.sku, search.similarity(row.distance)))
-    return [tuple(candidates) for candidates in found]
-
-
-def _named(search: _Search) -> dict[str, Any]:
-    return {} if search.store is None else {"store": search.store}
+def _run(session: Session, search: _Search, statement: str, vectors: list[HalfVector]) -> list[list[Row[Any]]]:
+    """The rows of each vector. Straight to the driver, because `%()b` is how psycopg is told to send binary."""
+    found: list[list[Row[Any]]] = [[] for _ in vectors]
+    for row in session.connection().exec_driver_sql(statement, {"vectors": vectors, **search.named}):
+        found[row.crop - 1].append(row)
+    return found

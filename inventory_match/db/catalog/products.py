@@ -11,7 +11,7 @@ from pgvector import HalfVector
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from inventory_match.db.models import Product, ReferencePhoto
+from inventory_match.db.models import Product
 from inventory_match.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -103,10 +103,13 @@ def add_references(session: Session, references: Sequence[Reference]) -> list[in
         ),
         [asdict(reference) for reference in references],
     )
+    # Arrays, not lists of parameters: the protocol carries at most 65,535 of those.
     rows = session.execute(
-        select(ReferencePhoto.sku, ReferencePhoto.content_hash, ReferencePhoto.id).where(
-            ReferencePhoto.content_hash.in_({reference.content_hash for reference in references})
-        )
+        text(
+            "select p.sku, p.content_hash, p.id from unnest(cast(:skus as text[]), cast(:hashes as text[])) as w (sku, hash)"
+            " join inventory_match.reference_photo p on (p.sku, p.content_hash) = (w.sku, w.hash)"
+        ),
+        {"skus": [one.sku for one in references], "hashes": [one.content_hash for one in references]},
     )
     ids = {(row.sku, row.content_hash): row.id for row in rows}
     return [ids[reference.sku, reference.content_hash] for reference in references]
