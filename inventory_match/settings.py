@@ -13,12 +13,14 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+PREFIX = "INVENTORY_MATCH_"
 CONFIG_VARIABLE = "INVENTORY_MATCH_CONFIG"
 DEFAULT_CONFIG = "inventory-match.toml"
 _CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -27,7 +29,7 @@ _CommaList = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """One frozen object; times in seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="INVENTORY_MATCH_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     database_url: SecretStr = SecretStr("postgresql+psycopg://localhost/inventory")
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
@@ -112,5 +114,18 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        path = Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def config_file() -> Path:
+    """The TOML file that is read where it exists."""
+    return Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+
+
+def origins(settings: Settings) -> dict[str, str]:
+    """Where each setting came from: `environment`, the name of the TOML file, or `default`."""
+    from_environment = EnvSettingsSource(Settings)()
+    other = {
+        name: str(config_file()) if name in settings.model_fields_set else "default" for name in Settings.model_fields
+    }
+    return other | dict.fromkeys(from_environment, "environment")

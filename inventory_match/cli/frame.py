@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from inventory_match.bootstrap import App
@@ -28,10 +30,21 @@ def with_app(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with plain_errors():
-            return command(App(Settings()), *args, **kwargs)
+        with plain_errors(), opened(Settings()) as app:
+            return command(app, *args, **kwargs)
 
     return run
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[App]:
+    """An `App` whose database connections are closed at the end."""
+    app = App(settings)
+    try:
+        yield app
+    finally:
+        if "engine" in vars(app):  # asking for it would build it
+            app.engine.dispose()
 
 
 class plain_errors:  # noqa: N801 - used like a function: `with plain_errors():`
@@ -57,11 +70,17 @@ class plain_errors:  # noqa: N801 - used like a function: `with plain_errors():`
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints rows; None as a dash, numbers to the right."""
+    body = list(rows)
     printed = Table(title=title, title_justify="left", header_style="bold")
-    body = [["–" if cell is None else str(cell) for cell in row] for row in (kept := list(rows))]
     for i, name in enumerate(columns):
-        numeric = any(isinstance(row[i], int | float) for row in kept)
-        printed.add_column(name, justify="right" if numeric else "left")
+        numeric = any(isinstance(row[i], int | float) for row in body)
+        printed.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        printed.add_row(*row)
+        # As texts, because a key such as a[b].jpg is no markup.
+        printed.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
     console.print(printed)
+
+
+def say(line: str) -> None:
+    """Prints a line as it is: no markup, and no breaks where the terminal ends, so that it can be copied and searched."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

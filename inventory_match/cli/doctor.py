@@ -1,0 +1,43 @@
+"""`inventory-match doctor`: one line for everything the product depends on, and how to mend what is wrong."""
+
+from __future__ import annotations
+
+import click
+from pydantic import ValidationError
+from rich.text import Text
+
+from inventory_match.bootstrap import migrations
+from inventory_match.checkup import Check, Verdict, check_all
+from inventory_match.cli.frame import console, opened
+from inventory_match.db import migrate
+from inventory_match.settings import Settings
+
+_STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
+
+
+@click.command()
+def doctor() -> None:
+    """Look at settings, Postgres, Redis, bucket, queue, encoder, roles and workers. Exit code 1 when something fails."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        _show(Check("settings", Verdict.FAIL, wrong, "mend the INVENTORY_MATCH_* variable or the TOML file"))
+        raise SystemExit(1) from error
+    _show(Check("settings", Verdict.OK, f"{len(settings.model_fields_set)} set, the others have their defaults", ""))
+    with opened(settings) as app:
+        checks = check_all(app)
+    for check in checks:
+        _show(check)
+    if any(check.name == "roles" and check.verdict is Verdict.FAIL for check in checks):
+        click.echo(f"\n{migrate.roles_sql(migrations())}", nl=False)
+    failed = [check.name for check in checks if check.verdict is Verdict.FAIL]
+    if failed:
+        raise SystemExit(1)
+
+
+def _show(check: Check) -> None:
+    line = Text.assemble((f"{check.verdict:<5}", _STYLES[check.verdict]), f"{check.name:<16}{check.detail}")
+    if check.cure and check.verdict is not Verdict.OK:
+        line.append(f"\n{'':<21}-> {check.cure}")
+    console.print(line, soft_wrap=True)
