@@ -126,11 +126,11 @@ CREATE TABLE inventory_match.stock_event (
     CONSTRAINT pk_stock_event PRIMARY KEY (id),
     CONSTRAINT ck_stock_event_kind CHECK (kind in ('counted_camera', 'counted_person', 'received', 'sold', 'adjusted')),
     CONSTRAINT ck_stock_event_effect CHECK (effect in ('moved', 'kept', 'awaiting', 'late', 'booked')),
-    CONSTRAINT ck_stock_event_count CHECK (kind not like 'counted%%' or (location is not null and units >= 0)),
+    CONSTRAINT ck_stock_event_count CHECK (kind not like 'counted%' or (location is not null and units >= 0)),
     CONSTRAINT ck_stock_event_units CHECK (kind <> 'counted_camera' or units = facings * depth),
     CONSTRAINT ck_stock_event_received CHECK (kind <> 'received' or units > 0),
     CONSTRAINT ck_stock_event_sold CHECK (kind <> 'sold' or units < 0),
-    CONSTRAINT ck_stock_event_movement CHECK (kind like 'counted%%' or effect = 'booked'),
+    CONSTRAINT ck_stock_event_movement CHECK (kind like 'counted%' or effect = 'booked'),
     CONSTRAINT uq_stock_event_idempotency_key UNIQUE (idempotency_key)
 );
 CREATE INDEX ix_stock_event_book ON inventory_match.stock_event (store, sku, observed_at) WHERE effect = 'booked';
