@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from inventory_match import ports
+    from inventory_match.enrol import Studio
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
     from inventory_match.vision.encoder import TorchEncoder
@@ -115,6 +116,19 @@ class App:
         from inventory_match.vision.images import crop
 
         return Eyes(self.store, self.decoder, self.detector, self.encoder, crop)
+
+    @cached_property
+    def studio(self) -> Studio:
+        """What enrolling a catalog needs. Its decoder knows no quality limits: a packshot may be as plain as it likes."""
+        from inventory_match.enrol import Studio
+        from inventory_match.vision.images import crop, decoder
+        from inventory_match.vision.jpeg import encode_jpeg
+
+        settings = self.settings
+        decode = decoder(settings.photo_max_bytes, settings.photo_max_pixels)
+        return Studio(
+            self.store, settings.bucket, decode, crop, encode_jpeg, self.encoder, self.encoder_record, self.thresholds
+        )
 
     @cached_property
     def rules(self) -> Rules:

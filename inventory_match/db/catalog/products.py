@@ -53,6 +53,11 @@ class Listed:
     retired_at: datetime | None
 
 
+def lock(session: Session) -> None:
+    """Waits for any other import to end, and keeps others waiting until this transaction does."""
+    session.execute(text("select pg_advisory_xact_lock(hashtext('inventory_match.catalog'))"))
+
+
 def upsert_products(session: Session, products: Sequence[ProductFacts]) -> int:
     """Adds new products (named by their sku where no name is given), corrects known ones, brings retired ones back.
 
