@@ -1,0 +1,112 @@
+"""The figures of an evaluation, computed from what the database and `decide` answered to each query. Pure.
+
+- top1, top5: share of known queries (their product is in the catalog) whose product is the first, or among the first five,
+  of the candidates; thresholds play no part.
+- map_at_r: mean over known queries of average precision at R, R being the number of references of the query's product
+  (Musgrave, Belongie, Lim: A Metric Learning Reality Check, ECCV 2020): 1/R times the sum of precision(i) over those ranks
+  i <= R at which a reference of that product stands.
+- macro_f1: F1 of the decision (a product, or unknown; ambiguous counts as unknown), averaged over the products asked for and,
+  where queries are unknown, over `unknown`, each weighing the same (scikit-learn, `f1_score(average="macro")`).
+- roc_auc_known: area under the ROC curve of the best similarity as a sign that the product is in the catalog (scikit-learn,
+  `roc_auc_score`); null where all queries are known, or none is.
+- coverage_at_precision_99: largest share of all queries, those of greatest best similarity first, whose first candidates
+  are right in at least 99 % of cases; queries of equal similarity come together. Selective prediction's coverage at a risk
+  of 1 % (Geifman, El-Yaniv: Selective Classification for Deep Neural Networks, NeurIPS 2017).
+- images_per_second: queries decoded, embedded, searched and decided, per second of wall time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+UNKNOWN = ""
+"""Stands beside the skus as an answer; no sku is empty."""
+PRECISION = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One query. `truth` and `decided` are a sku or UNKNOWN; `products` the candidates' skus, best first; `similarity` that
+    of the best (-1: none). `references`: skus of the R nearest references, R as many as there are of `truth`."""
+
+    truth: str
+    decided: str
+    products: tuple[str, ...]
+    similarity: float
+    references: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> bool:
+        return self.truth != UNKNOWN and self.products[:1] == (self.truth,)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Shares lie in 0..1; None where a figure has no meaning for these queries."""
+
+    top1: float | None
+    top5: float | None
+    map_at_r: float | None
+    macro_f1: float
+    roc_auc_known: float | None
+    coverage_at_precision_99: float
+    n_queries: int
+    n_references: int
+    images_per_second: float
+
+
+def figures(answered: Sequence[Answered], n_references: int, seconds: float) -> Figures:
+    """`answered` must hold at least one query; `seconds`: how long all of them took."""
+    known = [one for one in answered if one.truth != UNKNOWN]
+    return Figures(
+        top1=_mean([one.right for one in known]),
+        top5=_mean([one.truth in one.products[:5] for one in known]),
+        map_at_r=_mean([average_precision_at_r(one.references, one.truth) for one in known]),
+        macro_f1=macro_f1(answered),
+        roc_auc_known=roc_auc_known(answered),
+        coverage_at_precision_99=coverage_at_precision(answered),
+        n_queries=len(answered),
+        n_references=n_references,
+        images_per_second=len(answered) / seconds,
+    )
+
+
+def average_precision_at_r(references: Sequence[str], truth: str) -> float:
+    """`references`: skus of the R nearest references, nearest first, R >= 1."""
+    hits = np.array([sku == truth for sku in references], float)
+    precision = hits.cumsum() / np.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / len(hits))
+
+
+def macro_f1(answered: Sequence[Answered]) -> float:
+    from sklearn.metrics import f1_score
+
+    truth, decided = [one.truth for one in answered], [one.decided for one in answered]
+    return float(f1_score(truth, decided, labels=sorted(set(truth)), average="macro", zero_division=0))
+
+
+def roc_auc_known(answered: Sequence[Answered]) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    known = [one.truth != UNKNOWN for one in answered]
+    if len(set(known)) < 2:
+        return None
+    return float(roc_auc_score(known, [one.similarity for one in answered]))
+
+
+def coverage_at_precision(answered: Sequence[Answered], precision: float = PRECISION) -> float:
+    surest = sorted(answered, key=lambda one: one.similarity, reverse=True)
+    right, covered = 0, 0
+    for asked, one in enumerate(surest, start=1):
+        right += one.right
+        last_of_its_similarity = asked == len(surest) or surest[asked].similarity < one.similarity
+        if last_of_its_similarity and right >= precision * asked:
+            covered = asked
+    return covered / len(surest)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
