@@ -34,6 +34,7 @@ class Watched:
     settings: dict[str, Any]
     on_order: int
     open_reorder: int | None
+    dirty: bool
 
 
 def policy_of(settings: Mapping[str, Any]) -> Policy | None:
@@ -48,7 +49,9 @@ def policy_of(settings: Mapping[str, Any]) -> Policy | None:
 
 def policies(session: Session, store: str, skus: Collection[str]) -> dict[str, dict[str, Any]]:
     """The merged rules of each product in a store, as a mapping of settings."""
-    statement = text("select sku, inventory_match.effective_policy(:store, sku) as settings from unnest(cast(:skus as text[])) sku")
+    statement = text(
+        "select sku, inventory_match.effective_policy(:store, sku) as settings from unnest(cast(:skus as text[])) sku"
+    )
     return {row.sku: row.settings for row in session.execute(statement, {"store": store, "skus": sorted(skus)})}
 
 
@@ -59,8 +62,9 @@ def lock(session: Session, store: str, skus: Collection[str]) -> list[Watched]:
         return []
     rows = [{"store": store, "sku": sku} for sku in ordered]
     session.execute(insert(StockWatch).values(rows).on_conflict_do_nothing())
-    locking = select(StockWatch.sku).where(StockWatch.store == store, StockWatch.sku.in_(ordered))
-    session.execute(locking.order_by(StockWatch.sku).with_for_update())
+    locking = select(StockWatch.sku, StockWatch.dirty).where(StockWatch.store == store, StockWatch.sku.in_(ordered))
+    locked = session.execute(locking.order_by(StockWatch.sku).with_for_update())
+    dirty = {row.sku for row in locked if row.dirty}
     # A statement of its own: it sees what others committed while we waited for the locks.
     found = session.execute(
         text(
@@ -84,6 +88,7 @@ def lock(session: Session, store: str, skus: Collection[str]) -> list[Watched]:
             row.policy,
             row.on_order,
             row.reorder_id,
+            row.sku in dirty,
         )
         for row in found
     ]
@@ -91,6 +96,8 @@ def lock(session: Session, store: str, skus: Collection[str]) -> list[Watched]:
 
 def save_stage(session: Session, watched: Watched, stage: Stage, now: datetime) -> None:
     """Remembers the stage; whatever made the watch dirty has now been judged."""
+    if stage is watched.stage and not watched.dirty:
+        return
     values: dict[str, Any] = {"dirty": False}
     if stage is not watched.stage:
         values |= {"stage": stage, "stage_since": now}

@@ -49,7 +49,8 @@ class ColourEncoder:
     def embed(self, crops: Sequence[ports.Image]) -> ports.Embeddings:
         means = np.array([one.reshape(-1, 3).mean(axis=0) for one in crops], np.float32).reshape(-1, 3)
         hues = means - means.mean(axis=1, keepdims=True)
-        return hues / np.maximum(np.linalg.norm(hues, axis=1, keepdims=True), 1e-6)
+        vectors: ports.Embeddings = hues / np.maximum(np.linalg.norm(hues, axis=1, keepdims=True), 1e-6)
+        return vectors
 
 
 def pack(name: str) -> ports.Image:
