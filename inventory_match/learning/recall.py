@@ -1,4 +1,4 @@
-"""How often the nearest reference photo shows the right product: the figure training is judged by."""
+"""How often the nearest photo, or prototype, shows the right product: the figures training is judged by."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from inventory_match.learning.augment import to_floats
 from inventory_match.learning.data import PhotosInMemory
+from inventory_match.learning.network import TrainingNetwork
 
 Embed = Callable[[torch.Tensor], torch.Tensor]
 
@@ -25,3 +26,11 @@ def top1_by_nearest_neighbour(embed: Embed, references: PhotosInMemory, queries:
     known, answers = embed_all(embed, references)
     asked, truth = embed_all(embed, queries)
     return float((answers[(asked @ known.T).argmax(1)] == truth).float().mean())
+
+
+@torch.inference_mode()
+def top1_by_prototype(network: TrainingNetwork, photos: PhotosInMemory) -> float:
+    """Share of photos (0..1) whose most similar prototype is their class's; cheap enough for every epoch."""
+    batches = DataLoader(photos, batch_size=64)
+    right = sum(int((network(to_floats(batch)).argmax(1) == labels).sum()) for batch, labels in batches)
+    return right / len(photos)
