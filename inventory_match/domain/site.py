@@ -85,8 +85,12 @@ def route(cameras: Iterable[Camera], key: str) -> tuple[Camera, KeyMatch] | None
 
 
 def problems(site: Site, categories: Mapping[str, str | None] | None = None) -> list[Problem]:
-    """All that makes no sense in a whole site. `categories`: sku to category, as far as the catalog is known."""
-    return [*_camera_problems(site), *rule_problems(site.all_rules, categories or {})]
+    """All that makes no sense in a site. `categories`: sku to category, as far as the catalog is known.
+
+    Rules are judged only where the common ones are known, because a store's may be complete only together with them.
+    """
+    rules = [] if site.common is None else rule_problems(site.all_rules, categories or {})
+    return [*_camera_problems(site), *rules]
 
 
 def _camera_problems(site: Site) -> Iterator[Problem]:

@@ -44,7 +44,8 @@ class Record:
 def vectors(n: int, seed: int = 0, dim: int = DIM) -> Vectors:
     """Unit vectors as the database keeps them, with 16 bits a number."""
     drawn = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    unit: Vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    return unit
 
 
 def fill(session: Session, encoder: Encoder, embeddings: Vectors, skus: list[str]) -> None:

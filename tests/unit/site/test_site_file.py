@@ -223,6 +223,15 @@ def test_rules_are_judged_where_they_meet_and_the_last_word_is_blamed() -> None:
     )
 
 
+def test_rules_of_a_store_alone_are_judged_only_beside_the_common_ones() -> None:
+    site = site_file.parse('[stores.s1]\nname = "x"\n[stores.s1.policy]\nreorder_point = 3\n', "f").site
+    kept = Rule(None, None, None, {"reorder_point": 1, "clear_point": 3, "target_level": 6})
+    (found,) = problems(site.beside(Site(common=(kept,))))
+    assert found.key == ("stores", "s1", "policy", "reorder_point")
+    (missing,) = problems(site.beside(Site(common=())))
+    assert missing.problem.startswith("clear_point and target_level missing")
+
+
 def test_a_product_is_judged_with_its_category_where_that_is_known() -> None:
     rules = (
         Rule(None, None, None, {"reorder_point": 2, "clear_point": 4, "target_level": 6}),
