@@ -23,6 +23,11 @@ def catalog() -> None:
 @with_app
 def import_(app: App, file: Path, strict: bool) -> None:
     """Take in the products and reference photos of a CSV file. Doing it again changes nothing."""
+    import_file(app, file, strict=strict)
+
+
+def import_file(app: App, file: Path, *, strict: bool) -> None:
+    """Imports with a progress bar and a closing table. Raises ClickException where nothing was taken in."""
     from inventory_match import catalog_file
     from inventory_match.enrol import import_catalog
 

@@ -8,8 +8,8 @@ Each place is measured on a small copy of its middle, which neighbours, noise an
   is in between (half a pack, a sleeve) is a candidate: asking the catalog in vain costs less than an invented void;
 - a place that is too dark, blown out, or blurred although it has contrast shows nothing one could count on: not
   assessable, with the figure. A lens cap therefore never means "sold out".
-
-It cannot tell a plain, evenly lit coat from a plain wall; the confirmations of the policy are there for that.
+- a place that looks empty but shows neither the edge of its shelf nor the background seen beside the places
+  (`surroundings`) is covered by something plain, such as a coat: not assessable.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from PIL import Image as Pillow
 from inventory_match.domain.photos import WHOLE, Box
 from inventory_match.ports import Region
 from inventory_match.vision.images import crop
+from inventory_match.vision.surroundings import background, difference, shelf_edge
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from inventory_match.ports import Image
 
 _SMALL, _FINE = (24, 32), (48, 64)
@@ -70,8 +73,10 @@ def texture(image: Image) -> Texture:
 class FixedRegions:
     """Satisfies `ports.Detector`: one region a fixed box, its position being the box's place in the list.
 
-    `void_edges`, `void_contrast`: below both a place is empty. `min_brightness`, `max_blown`, `min_focus`: past any of
-    them it is not assessable; focus is judged only where there is contrast, as an empty shelf has nothing to be sharp.
+    `void_edges`, `void_contrast`: below both a place looks empty; it is, where a shelf edge of at least `min_shelf_edge`
+    runs along it or its colour is within `max_difference` of the background. `min_brightness`, `max_blown`, `min_focus`:
+    past any of them it is not assessable; focus is judged only where there is contrast, as an empty shelf has nothing to
+    be sharp.
     """
 
     void_edges: float = 0.08
@@ -79,12 +84,29 @@ class FixedRegions:
     min_brightness: float = 12.0
     max_blown: float = 0.7
     min_focus: float = 0.12
+    min_shelf_edge: float = 0.25
+    max_difference: float = 0.25
 
     def __call__(self, image: Image, fixed: Sequence[Box]) -> list[Region]:
         """Regions of `image`, RGB uint8 (h, w, 3); without fixed boxes the whole photo, void only if it is blank."""
         if not fixed:
             return [self._whole(image)]
-        return [self._place(position, box, texture(crop(image, box))) for position, box in enumerate(fixed)]
+        regions = [self._place(position, box, texture(crop(image, box))) for position, box in enumerate(fixed)]
+        beside = background(image, fixed)
+        return [self._believed(image, region, beside) if region.answer == "void" else region for region in regions]
+
+    def _believed(self, image: Image, void: Region, beside: NDArray[np.float32] | None) -> Region:
+        """An empty-looking place as it is, or not assessable where nothing shows that it is the shelf one sees."""
+        edge = shelf_edge(image, void.box)
+        if edge is not None and edge >= self.min_shelf_edge:
+            return void
+        if beside is not None and difference(crop(image, void.box), beside) <= self.max_difference:
+            return void
+        if edge is None and beside is None:
+            return void
+        return Region(
+            void.position, void.box, "not_assessable", "covered: plain, and neither shelf edge nor background"
+        )
 
     def _whole(self, image: Image) -> Region:
         """A photo of one product has no shelf to be empty: only a blank one (a tenth of the limits) is void."""

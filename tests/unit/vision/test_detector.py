@@ -10,6 +10,7 @@ from inventory_match.domain.photos import WHOLE, Box
 from inventory_match.rendering.camera import Camera, Light
 from inventory_match.rendering.designs import product
 from inventory_match.rendering.shelf import ShelfLayout, shelf_photo
+from inventory_match.rendering.shopper import Shopper
 from inventory_match.vision.detector import FixedRegions, texture
 
 DESIGNS = [product(907, index) for index in range(24)]
@@ -83,3 +84,23 @@ def test_figures_do_not_follow_the_brightness() -> None:
     assert dim.contrast == pytest.approx(bright.contrast, rel=0.05)
     assert dim.edges == pytest.approx(bright.edges, abs=0.05)
     assert dim.brightness == pytest.approx(bright.brightness / 2, rel=0.02)
+
+
+@pytest.mark.parametrize("x", [0.27, 0.5, 0.62])
+def test_a_plain_coat_in_front_of_the_shelf_is_no_empty_place(x: float) -> None:
+    camera = Camera()
+    contents = dict(enumerate(DESIGNS))
+    photo = shelf_photo(LAYOUT, contents, 5, camera=camera, light=Light(), occluder=Shopper(x, 0.4))
+    regions = FixedRegions()(np.asarray(photo.image), LAYOUT.regions(camera))
+    assert min(photo.uncovered) < 0.05, "some places are covered"
+    assert not [region for region in regions if region.answer == "void"]
+
+
+def test_a_plain_table_needs_no_shelf_edge() -> None:
+    table = np.full((480, 640, 3), (182, 176, 170), np.uint8)
+    rng = np.random.default_rng(3)
+    table[100:380, 60:240] = rng.integers(0, 255, (28, 18, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+    boxes = [Box(0.09, 0.2, 0.38, 0.8), Box(0.6, 0.2, 0.9, 0.8)]
+    assert [region.answer for region in FixedRegions()(table, boxes)] == ["candidate", "void"]
+    table[60:, 370:600] = (40, 52, 96)
+    assert [region.answer for region in FixedRegions()(table, boxes)] == ["candidate", "not_assessable"]
