@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from inventory_match.webhooks.receiver import Received, WebhookReceiver
 
 _VIEWS = {
-    "low_stock": "select * from inventory_match.low_stock",
-    "open_reorders": "select * from inventory_match.open_reorders",
+    "stock_history of the product that ran low": """
+        select local_time, kind, effect, units, actor from inventory_match.stock_history
+        where sku = (select min(sku) from inventory_match.open_reorders) and effect = 'moved' order by observed_at""",
+    "open_reorders": """
+        select id, sku, name, state, units, level_when_opened, level_now from inventory_match.open_reorders""",
     "stock_on_hand": """
-        select store, sku, name, level, level_source, stage, seen_at from inventory_match.stock_on_hand
-        order by level, sku limit 8""",
+        select sku, name, level, stage, seen_at from inventory_match.stock_on_hand order by level, sku limit 8""",
     "photo_log": """
         select state, count(*) as photos, min(cause) as cause from inventory_match.photo_log group by state""",
+    "sighting_log": """
+        select answer, outcome, count(*) as regions, round(min(similarity)::numeric, 2) as least_similarity
+        from inventory_match.sighting_log group by 1, 2 order by 3 desc""",
 }
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from inventory_match.domain.errors import NotFound
-from inventory_match.domain.events import EventType
+from inventory_match.domain.events import EventType, with_digest
 
 from .models import Delivery, DeliveryAttempt, Message, WebhookEndpoint, WebhookSecret
 
@@ -122,7 +122,7 @@ def add_endpoint(session: Session, url: str, secret: str, event_types: Sequence[
     if endpoint is None:
         endpoint = WebhookEndpoint(url=url)
         session.add(endpoint)
-    endpoint.event_types = [str(kind) for kind in event_types]
+    endpoint.event_types = [str(kind) for kind in with_digest(event_types)]
     endpoint.disabled_at = endpoint.disabled_cause = None
     session.flush()
     session.execute(delete(WebhookSecret).where(WebhookSecret.endpoint_id == endpoint.id))

@@ -109,7 +109,7 @@ def open_reorder(
     session: Session, watched: Watched, level: int, units: int, evidence: Mapping[str, Any], now: datetime
 ) -> int | None:
     """The id of the new reorder; None where one is open already, which the database guarantees."""
-    lead = timedelta(days=watched.policy.lead_time_days) if watched.policy else timedelta(0)
+    lead_days = watched.policy.lead_time_days if watched.policy else 0
     row = {
         "store": watched.store,
         "sku": watched.sku,
@@ -119,7 +119,7 @@ def open_reorder(
         "policy": watched.settings,
         "evidence": dict(evidence),
         "opened_at": now,
-        "expected_at": now + lead,
+        "expected_at": now + timedelta(days=lead_days) if lead_days else None,
     }
     statement = insert(Reorder).values(row).on_conflict_do_nothing(index_elements=["store", "sku"], index_where=_OPEN)
     return session.execute(statement.returning(Reorder.id)).scalar()
