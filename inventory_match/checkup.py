@@ -213,13 +213,14 @@ def queues_served(app: App, seconds: float = 2.0) -> dict[str, set[str]]:
     """Names of the workers that answer within `seconds`, each with the queues it serves. Raises ServiceUnavailable."""
     from celery import Celery
     from kombu.exceptions import OperationalError
+    from redis import RedisError
 
     patience = {"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1}
     with Celery(broker=app.settings.redis_url.get_secret_value(), set_as_current=False) as celery:
         celery.conf.broker_transport_options = patience
         try:
             answers = celery.control.inspect(timeout=seconds).active_queues()
-        except OperationalError as error:
+        except (OperationalError, RedisError) as error:
             raise ServiceUnavailable(f"redis: {error}") from error
     return {name: {queue["name"] for queue in served} for name, served in (answers or {}).items()}
 

@@ -73,4 +73,4 @@ def beat(app: App, schedule: Path | None) -> None:
 def _become_celery(app: App, command: str, *options: str) -> NoReturn:
     celery = [sys.executable, "-m", "celery", "--quiet", "--app", WORKERS]
     level = ["--loglevel", app.settings.log_level]
-    os.execv(sys.executable, [*celery, command, *level, *options])  # noqa: S606 # nosec B606 - our own arguments, no shell
+    os.execv(sys.executable, [*celery, command, *level, *options])  # noqa: S606 - no shell, our own arguments  # nosec B606

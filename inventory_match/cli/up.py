@@ -86,8 +86,9 @@ def _run(commands: list[Command], machine: Machine, app: App, environment: Mappi
 
     stopped = threading.Event()
     ready = f"ready: put photos into s3://{machine.bucket} at {machine.s3_endpoint}; Ctrl-C stops"
+    asking = threading.Thread(target=_announce, args=(app, ready, stopped), daemon=True)
     if commands:
-        threading.Thread(target=_announce, args=(app, ready, stopped), daemon=True).start()
+        asking.start()
     else:
         say(ready)
     everything = {**os.environ, **_THREADS, **environment}
@@ -95,6 +96,8 @@ def _run(commands: list[Command], machine: Machine, app: App, environment: Mappi
         Supervisor(commands, environment=everything, say=say, check=machine.check).run()
     finally:
         stopped.set()
+        if commands:
+            asking.join(5)  # it must not ask a Redis that is being stopped
 
 
 def _announce(app: App, ready: str, stopped: threading.Event) -> None:
