@@ -175,7 +175,7 @@ def test_a_late_photo_does_not_bring_back_what_a_newer_one_looked_for_in_vain(sh
     assert ("stock.low", "B") not in shop.told()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_late_photo_ever_changes_the_end_of_the_day(shop: Shop, seed: int) -> None:
     """The same day twice, on two shelves: once as it happened, once with older photos strewn in."""
     draw = random.Random(seed)
