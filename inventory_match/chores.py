@@ -12,6 +12,7 @@ import structlog
 
 from inventory_match import alerting, intake
 from inventory_match.db import outbox, photos, retention, site, watch
+from inventory_match.domain.errors import InventoryMatchError
 from inventory_match.domain.events import EventType
 from inventory_match.domain.photos import ObjectRef
 
@@ -66,10 +67,17 @@ def expire_photos(unit_of_work: UnitOfWork, store: S3Store, keep_days: int | Non
     """Deletes photos past their store's limit from the bucket, then their vectors and quality; rows and ledger stay."""
     with unit_of_work() as session:
         old = retention.expired(session, keep_days, limit)
+    gone = 0
     for photo in old:
-        store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
+        try:
+            store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
+        except InventoryMatchError as error:
+            # It stays due and is tried again; one object S3 refuses must not keep all those behind it.
+            _log.error("photo not expired", photo_id=photo.id, cause=str(error))
+            continue
         with unit_of_work() as session:
             retention.forget(session, photo.id)
-    if old:
-        _log.info("photos expired", photos=len(old))
-    return len(old)
+        gone += 1
+    if gone:
+        _log.info("photos expired", photos=gone)
+    return gone

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from inventory_match.db import photos, site
+from inventory_match.db import photos, sequence, site
 from inventory_match.domain.errors import MessageUnreadable, ServiceUnavailable
 from inventory_match.domain.photos import ObjectRemoved, PhotoUploaded, captured_at
 from inventory_match.s3 import events
@@ -42,7 +42,7 @@ class Taken:
     removed: int = 0
     rejected: int = 0
 
-    def __iadd__(self, other: Taken) -> Taken:
+    def __iadd__(self, other: Taken) -> Self:
         self.registered += other.registered
         self.unrouted += other.unrouted
         self.known += other.known
@@ -143,9 +143,11 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
             continue
         elif isinstance(event, ObjectRemoved):
             photos.record_removal(session, event)
+            sequence.settle_order(session, event)
             taken.removed += 1
         else:
             taken += _register(session, event, "event", cameras)
+            sequence.settle_order(session, event)
     return taken
 
 

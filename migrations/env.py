@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, text
 from inventory_match.db.models import SCHEMA, Base
 
 
-def _ours(name: str | None, kind: str, parents: object) -> bool:
+def _ours(name: str | None, kind: str, _parents: object) -> bool:
     return name == SCHEMA if kind == "schema" else True
 
 

@@ -6,10 +6,12 @@ Started with `inventory-match worker` and `inventory-match beat`, or `celery -A 
 
 from __future__ import annotations
 
+import logging
 from functools import cache
+from importlib import import_module
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_init, worker_process_init
 
 from inventory_match.bootstrap import App, configure_logging
 from inventory_match.settings import Settings
@@ -57,6 +59,15 @@ def _make(settings: Settings) -> Celery:
 def _log(**_: object) -> None:
     settings = Settings()
     configure_logging(settings.log_format, settings.log_level)
+    for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        # A line for every chore every few seconds says nothing; what failed is logged as a warning or worse.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@worker_init.connect
+def _import_once(**_: object) -> None:
+    """Before the fork: the processes share torch's memory, and the first photo of each does not wait for its import."""
+    import_module("torchvision")
 
 
 @worker_process_init.connect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pgvector import HalfVector
 from sqlalchemy import select, text, update
@@ -16,6 +16,7 @@ from inventory_match.domain.errors import NotFound
 
 if TYPE_CHECKING:
     import numpy as np
+    import psycopg
     from numpy.typing import NDArray
 
 
@@ -123,8 +124,7 @@ def add_references(session: Session, references: Sequence[Reference]) -> list[in
 def copy_embeddings(session: Session, encoder_id: int, rows: Iterable[tuple[int, str, NDArray[np.floating]]]) -> int:
     """Writes (reference id, sku, vector of shape (dim,)) by binary COPY; returns how many. None may be there yet."""
     session.flush()
-    driver = session.connection().connection.driver_connection
-    assert driver is not None  # the session's own transaction holds it
+    driver = cast("psycopg.Connection", session.connection().connection.driver_connection)
     written = 0
     columns = "(encoder_id, reference_id, sku, embedding)"
     with (
