@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -64,10 +66,12 @@ def _demo(out: Path) -> list[str]:
 
     out.mkdir(parents=True, exist_ok=True)
     day = scripted_day()
+    ahead = ThreadPoolExecutor(1)
+    catalog = ahead.submit(_catalog, day, out)
     console.print(f"[bold]1[/bold] starting Postgres, Redis, S3 + SQS, worker, intake and beat (log: {out / 'up.log'})")
     with running(out / "data", out / "up.log") as app:
         console.print(f"[bold]2[/bold] {len(day.products)} products into the catalog, the site into the database")
-        _prepare(app, day, out)
+        _prepare(app, day, out, catalog.result())
         received: list[Received] = []
         with _receiver(app, received):
             console.print(f"[bold]3[/bold] {len(day.shots)} photos of one day go up to s3://{app.settings.bucket}")
@@ -88,14 +92,21 @@ def _demo(out: Path) -> list[str]:
     return judged.complaints
 
 
-def _prepare(app: App, day: Day, out: Path) -> None:
+def _catalog(day: Day, out: Path) -> Path:
+    """Renders the packshots and imports torch, both while the servers start."""
+    from inventory_match.rendering.catalog import write_catalog
+
+    import_module("torchvision")
+    return write_catalog(out / "catalog", day.products)
+
+
+def _prepare(app: App, day: Day, out: Path, catalog: Path) -> None:
     from inventory_match import site_file
     from inventory_match.apply_site import apply_site
     from inventory_match.cli.catalog import import_file
     from inventory_match.demo.site_text import site_toml
-    from inventory_match.rendering.catalog import write_catalog
 
-    import_file(app, write_catalog(out / "catalog", day.products), strict=True)
+    import_file(app, catalog, strict=True)
     written = out / "site.toml"
     written.write_text(site_toml(day), encoding="utf-8")
     apply_site(app.unit_of_work, app.kicker, site_file.read(written), datetime.now(UTC))

@@ -54,8 +54,9 @@ def judge(app: App, day: Day, received: Sequence[Received], seconds: float) -> J
     states, places, levels, reorders = _written(app)
     expected_states = Counter("rejected" if shot.broken else "done" for shot in day.shots)
     complaints += _differences("photos", expected_states, states)
-    wanted: dict[Name, int] = dict(day.expected_at)
-    wanted.update(day.expected_levels)
+    wanted: dict[Name, int] = {
+        name: units for truth in (day.expected_at, day.expected_levels) for name, units in truth.items()
+    }
     have = {**places, **levels}
     complaints += _differences("level", wanted, have)
     complaints += _differences("reorder", day.expected_reorders, reorders)
