@@ -184,7 +184,7 @@ def bucket(app: App) -> Found:
 def queue(app: App) -> Found:
     if not app.settings.queue_url:
         return Found(Verdict.FAIL, "not set", "set INVENTORY_MATCH_QUEUE_URL to the queue the bucket notifies")
-    return Found(Verdict.OK, f"about {app.queue.waiting()} messages wait")
+    return Found(Verdict.OK, f"about {app.queue.depth()} messages wait")
 
 
 def redis(app: App) -> Found:

@@ -89,11 +89,3 @@ class SqsQueue:
         with aws_errors(f"looking at {self._url}", grant="sqs:GetQueueAttributes"):
             answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
         return sum(int(count) for count in answer["Attributes"].values())
-
-    def waiting(self) -> int:
-        """About how many messages lie in the queue; takes none of them."""
-        with aws_errors(f"looking at {self._url}", grant="sqs:GetQueueAttributes"):
-            answer = self._client.get_queue_attributes(
-                QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
-            )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
