@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from inventory_match.db.engine import UnitOfWork, make_engine
+from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
 from inventory_match.domain.matching import Thresholds
 from inventory_match.domain.photos import QualityLimits
 from inventory_match.pipeline import Eyes, Patience, Rules
@@ -71,6 +72,8 @@ class App:
         from inventory_match.s3.queue import SqsQueue
 
         settings = self.settings
+        if not settings.queue_url:
+            raise ConfigurationError("no queue: set INVENTORY_MATCH_QUEUE_URL to the queue the bucket notifies")
         client = sqs_client(settings.sqs_endpoint, settings.aws_region, *self._aws_keys())
         return SqsQueue(client, settings.queue_url, settings.queue_wait)
 
@@ -175,8 +178,6 @@ class CeleryKicker:
     def kick(self, photo_id: int) -> None:
         """Raises ServiceUnavailable where Redis does not answer."""
         from kombu.exceptions import OperationalError
-
-        from inventory_match.domain.errors import ServiceUnavailable
 
         try:
             self._celery.send_task(PROCESS_PHOTO, args=[photo_id], queue="photos")

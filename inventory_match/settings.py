@@ -6,7 +6,9 @@ the field names below. Secrets are `SecretStr`: no repr, log or `config show` pr
 
 from __future__ import annotations
 
+import math
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from inventory_match.domain.errors import ConfigurationError
+
 PREFIX = "INVENTORY_MATCH_"
 CONFIG_VARIABLE = "INVENTORY_MATCH_CONFIG"
 DEFAULT_CONFIG = "inventory-match.toml"
@@ -29,7 +33,8 @@ _CommaList = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """One frozen object; times in seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    # An empty variable is what a template leaves behind (`NAME=`): it sets nothing.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     database_url: SecretStr = SecretStr("postgresql+psycopg://localhost/inventory")
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
@@ -82,17 +87,27 @@ class Settings(BaseSettings):
     """Hosts and networks inside the company that receivers may live in; all other private addresses are refused."""
 
     log_format: Literal["console", "json"] = "console"
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _for_psycopg(cls, value: SecretStr) -> SecretStr:
+        """As people and other tools write it; only psycopg 3 is installed."""
+        scheme, colon, rest = value.get_secret_value().partition("://")
+        if not colon or scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ValueError("write it as postgresql://user:password@host:5432/database")
+        return SecretStr(f"postgresql+psycopg://{rest}")
 
     @field_validator("allowed_buckets", "webhook_schedule", "webhook_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(str(part).strip() for part in parts if str(part).strip()) if isinstance(parts, list) else value
 
     @field_validator("webhook_schedule")
     @classmethod
     def _seconds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(float(part) < 0 for part in value):
+        if not all(0 <= float(part) < math.inf for part in value):
             raise ValueError("waits must be 0 or more seconds")
         return value
 
@@ -114,12 +129,23 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+        return init_settings, env_settings, _from_toml(settings_cls)
+
+
+def _from_toml(settings_cls: type[BaseSettings]) -> PydanticBaseSettingsSource:
+    """Raises ConfigurationError where the file is no TOML, or was named and is not there."""
+    path = config_file()
+    if os.environ.get(CONFIG_VARIABLE) and not path.is_file():
+        raise ConfigurationError(f"{path}: there is no such file; correct {CONFIG_VARIABLE}, or unset it")
+    try:
+        return TomlConfigSettingsSource(settings_cls, path)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def config_file() -> Path:
     """The TOML file that is read where it exists."""
-    return Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
 def origins(settings: Settings) -> dict[str, str]:

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from inventory_match.bootstrap import migrations
 from inventory_match.checkup import Check, Verdict, check_all
-from inventory_match.cli.frame import console, opened
+from inventory_match.cli.frame import console, opened, settings_problem
 from inventory_match.db import migrate
+from inventory_match.domain.errors import ConfigurationError
 from inventory_match.settings import Settings
 
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -20,8 +21,8 @@ def doctor() -> None:
     """Look at settings, Postgres, Redis, bucket, queue, encoder, roles and workers. Exit code 1 when something fails."""
     try:
         settings = Settings()
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+    except (ValidationError, ConfigurationError) as error:
+        wrong = settings_problem(error) if isinstance(error, ValidationError) else str(error)
         _show(Check("settings", Verdict.FAIL, wrong, "mend the INVENTORY_MATCH_* variable or the TOML file"))
         raise SystemExit(1) from error
     _show(Check("settings", Verdict.OK, f"{len(settings.model_fields_set)} set, the others have their defaults", ""))

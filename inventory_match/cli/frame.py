@@ -58,14 +58,18 @@ class plain_errors:  # noqa: N801 - used like a function: `with plain_errors():`
             case InventoryMatchError():
                 raise click.ClickException(str(error)) from error
             case ValidationError():
-                lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-                raise click.ClickException("settings: " + "; ".join(lines)) from error
+                raise click.ClickException(f"settings: {settings_problem(error)}") from error
             case OperationalError() | ProgrammingError() if "inventory_match" in str(error.orig):
                 hint = "run `inventory-match db upgrade`, or look with `inventory-match doctor`"
                 raise click.ClickException(f"database: {str(error.orig).splitlines()[0]} ({hint})") from error
             case OperationalError():
                 hint = "is INVENTORY_MATCH_DATABASE_URL right? `inventory-match doctor` looks"
                 raise click.ClickException(f"database: {str(error.orig).splitlines()[0]} ({hint})") from error
+
+
+def settings_problem(error: ValidationError) -> str:
+    """What is wrong with which settings, without their values: one may be a secret."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
