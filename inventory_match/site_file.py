@@ -67,7 +67,7 @@ class SiteFile:
 def read(path: Path) -> SiteFile:
     """Raises InvalidInput naming everything that is wrong."""
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # with the mark some editors begin a file with
     except OSError as error:
         raise InvalidInput(f"cannot be read: {error.strerror}", file=str(path), cure="is the path right?") from error
     except UnicodeDecodeError as error:
@@ -116,6 +116,8 @@ def _problem(data: Mapping[str, Any], error: Mapping[str, Any]) -> Problem:
         return Problem((*key, error["loc"][-1]), "is missing", "add it")
     if error["type"] == "extra_forbidden":
         return Problem(key, "is not a key of the site file", "correct its name, or remove it")
+    if error["type"] in ("dict_type", "model_type"):
+        return Problem(key, "is not a table", "write it as in the example of the README")
     return Problem(key, str(error["msg"]).removeprefix("Value error, "))
 
 

@@ -35,7 +35,16 @@ def _interval(text: object) -> timedelta:
 
 
 def _pattern(text: str) -> str:
+    # A key may hold braces; in a site file a single one is a field that was not closed.
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
+        raise ValueError(f"{text!r} has a brace too many; write fields {{like_this}}")
     KeyPattern(text)
+    return text
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL character; remove it")
     return text
 
 
@@ -61,12 +70,16 @@ def _all_as_none(value: object) -> object:
 def _moment(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("needs an offset, such as 2027-01-05T08:00:00+01:00")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{value} is before all time; leave the key out where nothing is snoozed") from error
 
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """Stores, locations and cameras: what an S3 key, a URL and a shell take without quotes."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)]
+"""Anything Postgres can keep: all but NUL."""
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Region = Annotated[list[float], Field(min_length=4, max_length=4), AfterValidator(_inside)]
 """x0, y0, x1, y1 in fractions of the image."""

@@ -190,6 +190,27 @@ class KeyMatch:
     captured_at: datetime | None
 
 
+def may_share_a_key(one: str, other: str) -> bool:
+    """Whether some key might fit both key patterns: False is certain, True may be too careful."""
+    if "{" not in one or "{" not in other or "{rest}" in one + other:
+        return not _ends_differ(*(text if "{" in text else text + "{rest}" for text in (one, other)))
+    # No other field crosses a slash, so the parts of the path can be compared one by one.
+    ours, theirs = one.split("/"), other.split("/")
+    return len(ours) == len(theirs) and not any(map(_ends_differ, ours, theirs))
+
+
+def _ends_differ(one: str, other: str) -> bool:
+    """Whether the literal beginnings, or the literal ends, of two texts with fields contradict each other."""
+    if "{" not in one and "{" not in other:
+        return one != other
+    heads = one.partition("{")[0], other.partition("{")[0]
+    tails = one.rpartition("}")[2], other.rpartition("}")[2]
+    return not (
+        (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0]))
+        and (tails[0].endswith(tails[1]) or tails[1].endswith(tails[0]))
+    )
+
+
 def _time(text: str | None) -> datetime | None:
     if not text:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .photos import Box, KeyMatch, KeyPattern
+from .photos import Box, KeyMatch, KeyPattern, may_share_a_key
 from .rules import Key, Problem, Rule, rule_problems
 
 
@@ -29,10 +29,14 @@ class Camera:
     position: int = field(default=0, compare=False)
 
     @property
+    def spelt_pattern(self) -> str:
+        """The pattern with the camera's own codes in it."""
+        return self.key_pattern.replace("{store}", self.store).replace("{camera}", self.camera)
+
+    @property
     def literal_prefix(self) -> str:
         """The beginning that every key of the camera has: the pattern up to its first field that is not its own code."""
-        spelt = self.key_pattern.replace("{store}", self.store).replace("{camera}", self.camera)
-        return spelt.partition("{")[0]
+        return self.spelt_pattern.partition("{")[0]
 
     def key(self, *rest: str) -> Key:
         """Where the site file says it."""
@@ -96,7 +100,7 @@ def problems(site: Site, categories: Mapping[str, str | None] | None = None) -> 
 def _camera_problems(site: Site) -> Iterator[Problem]:
     places = {store.store: store.locations for store in site.stores}
     ids: dict[str, Camera] = {}
-    prefixes: dict[str, Camera] = {}
+    prefixes: dict[str, list[Camera]] = {}
     shelves: dict[tuple[str, str], Camera] = {}
     for camera in site.cameras:
         if camera.location not in places[camera.store]:
@@ -104,9 +108,14 @@ def _camera_problems(site: Site) -> Iterator[Problem]:
         if (other := ids.setdefault(camera.camera, camera)) is not camera:
             taken = f"camera id {camera.camera!r} is taken in store {other.store!r}"
             yield Problem(camera.key("id"), taken, "ids are unique over all stores")
-        if (other := prefixes.setdefault(camera.literal_prefix, camera)) is not camera:
-            claimed = f"keys that begin with {camera.literal_prefix!r} are claimed by camera {other.camera!r} too"
-            yield Problem(camera.key("keys"), claimed, "give each camera its own beginning of the key")
+        # Of two that begin alike neither goes first, so no key may fit both.
+        alike = prefixes.setdefault(camera.literal_prefix, [])
+        for other in alike:
+            if may_share_a_key(other.spelt_pattern, camera.spelt_pattern):
+                claimed = f"keys that begin with {camera.literal_prefix!r} are claimed by camera {other.camera!r} too"
+                yield Problem(camera.key("keys"), claimed, "put something of its own into each, such as {camera}")
+                break
+        alike.append(camera)
         place = camera.store, camera.location
         if camera.kind == "shelf" and (other := shelves.setdefault(place, camera)) is not camera:
             watched = f"location {camera.location!r} already has the shelf camera {other.camera!r}"

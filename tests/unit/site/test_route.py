@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
+from inventory_match.domain.photos import may_share_a_key
 from inventory_match.domain.site import Camera, Site, Store, problems, route
 
 WIDE = Camera("wide", "s1", "a", "product", "cams/")
@@ -38,12 +41,34 @@ def test_a_pattern_without_literal_beginning_comes_last() -> None:
     assert (route([wild, WIDE], "x.jpg") or (None,))[0] is wild
 
 
-def test_one_pattern_with_fields_may_serve_every_camera() -> None:
-    pattern = "{store}/{camera}/{captured_at}.jpg"
+@pytest.mark.parametrize(
+    "pattern",
+    ["{store}/{camera}/{captured_at}.jpg", "{store}/{captured_at}/{camera}.jpg", "{any}/{captured_at}_{camera}.jpg"],
+)
+def test_one_pattern_with_fields_may_serve_every_camera(pattern: str) -> None:
     cameras = [Camera(code, "s1", "aisle", "product", pattern) for code in ("front", "back")]
     site = Site((Store("s1", "S", locations={"aisle": "Aisle"}),), tuple(cameras))
     assert problems(site) == []
     for camera in cameras:
-        found = route(cameras, f"s1/{camera.camera}/20260102T030405Z.jpg")
+        key = pattern.format(store="s1", camera=camera.camera, captured_at="20260102T030405Z", any="2026-01-02")
+        found = route(cameras, key)
         assert found is not None
         assert found[0] is camera
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ("cams/", "cams/", True),
+        ("cams/", "cams/{rest}.jpg", True),
+        ("{any}/a/", "{any}/b/", False),
+        ("{any}-1.jpg", "{any}-11.jpg", False),
+        ("{any}1.jpg", "{any}11.jpg", True),
+        ("{any}/a.jpg", "{any}/b/a.jpg", False),
+        ("{rest}/a.jpg", "{any}/b/a.jpg", True),
+        ("{rest}.jpg", "{rest}.png", False),
+        ("{any}", "", True),
+    ],
+)
+def test_whether_two_patterns_may_share_a_key(one: str, other: str, may: bool) -> None:
+    assert (may_share_a_key(one, other), may_share_a_key(other, one)) == (may, may)

@@ -156,6 +156,14 @@ CAMERA = '[[stores.s1.cameras]]\nid = "{}"\nlocation = "{}"\nkind = "{}"\nkeys =
         ),
         (SHOP + CAMERA.format("c", "a", "eye", "k/"), "f:8: stores.s1.cameras[1].kind:", "'product' or 'shelf'"),
         (SHOP + CAMERA.format("c", "a", "shelf", "k/{day}"), "f:9: stores.s1.cameras[1].keys:", "unknown field"),
+        (SHOP + CAMERA.format("c", "a", "shelf", "k/{any"), "f:9: stores.s1.cameras[1].keys:", "a brace too many"),
+        (SHOP.replace('name = "', 'name = "\\u0000'), "f:2: stores.s1.name:", "holds a NUL character"),
+        ('[stores]\ns1 = "x"', "f:2: stores.s1:", "is not a table"),
+        (
+            "[defaults.policy]\nsnooze_until = 0001-01-01T00:00:00+14:00",
+            "f:2: defaults.policy.snooze_until:",
+            "before all time",
+        ),
         (
             SHOP + CAMERA.format("c", "a", "shelf", "k/") + 'records = "received"',
             "f:5: stores.s1.cameras[1]:",
