@@ -23,7 +23,7 @@ from inventory_match import ports
 from inventory_match.catalog_file import CatalogFile, CatalogRow, PixelBox, merged_facts
 from inventory_match.db import catalog
 from inventory_match.domain import gtin
-from inventory_match.domain.errors import InvalidInput, PhotoRejected, PhotoSuperseded
+from inventory_match.domain.errors import ConfigurationError, InvalidInput, PhotoRejected, PhotoSuperseded
 from inventory_match.domain.photos import Box, ObjectRef
 from inventory_match.intake import CATALOG_PREFIX
 
@@ -126,7 +126,8 @@ def read_image(studio: Studio, file: CatalogFile, row: CatalogRow) -> bytes:
         bucket, _, key = row.image.removeprefix("s3://").partition("/")
         try:
             return studio.store.fetch(ObjectRef(bucket, key, None, ""))
-        except (PhotoRejected, PhotoSuperseded) as error:
+        except (PhotoRejected, PhotoSuperseded, ConfigurationError) as error:
+            # A bucket that is not there, or not ours to read, spoils the rows that name it and no others.
             raise file.error(row.line, "image", str(error), "correct the key, or upload the picture") from error
     try:
         return (file.path.parent / row.image).read_bytes()

@@ -116,6 +116,8 @@ BAD = (
     "cloud,s3://{bucket}/no/such.png,,,,,,,\n"  # 9
     "folder,.,,,,,,,\n"  # 10
     "sky,blue.png,,,,,,,\n"  # 11: good
+    "rain,s3://no-such-bucket/rain.png,,,,,,,\n"  # 12
+    "snow,s3://{bucket},,,,,,,\n"  # 13
 )
 
 
@@ -129,10 +131,10 @@ def spoiled(app: App, shop: Path) -> catalog_file.CatalogFile:
 
 def test_bad_rows_are_told_and_the_rest_goes_in(app: App, studio: Studio, shop: Path) -> None:
     done = import_catalog(studio, app.unit_of_work, spoiled(app, shop))
-    assert summary(done) == (2, 2, 2, 0, 8)
+    assert summary(done) == (2, 2, 2, 0, 10)
     assert rows(app, "select sku from inventory_match.product order by 1") == [("apple",), ("sky",)]
     told = {error.line: (error.key, error.problem) for error in done.bad}
-    assert list(told) == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert list(told) == [3, 4, 5, 6, 7, 8, 9, 10, 12, 13]
     assert all(error.cure for error in done.bad)
     assert "No such file" in told[3][1]
     assert "is not accepted" in told[4][1]
@@ -141,13 +143,14 @@ def test_bad_rows_are_told_and_the_rest_goes_in(app: App, studio: Studio, shop: 
     assert told[7][0] == "sku"
     assert told[8] == ("gtin", "40170725 is the gtin of apple already")
     assert "no longer holds an object" in told[9][1]
+    assert "NoSuchBucket" in told[12][1]
 
 
 def test_strict_is_all_or_nothing(app: App, studio: Studio, shop: Path, colours: Any) -> None:
     before = stored(app)
     done = import_catalog(studio, app.unit_of_work, spoiled(app, shop), strict=True)
     assert not done.written
-    assert [error.line for error in done.bad] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert [error.line for error in done.bad] == [3, 4, 5, 6, 7, 8, 9, 10, 12, 13]
     for table in ("product", "reference_photo", "reference_embedding"):
         assert rows(app, f"select count(*) from inventory_match.{table}") == [(0,)]
     assert stored(app) == before
