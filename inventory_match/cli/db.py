@@ -6,7 +6,7 @@ import click
 
 from inventory_match.bootstrap import App, migrations
 from inventory_match.cli.frame import console, with_app
-from inventory_match.db import migrate
+from inventory_match.db import catalog, migrate
 from inventory_match.db.models import SCHEMA
 
 
@@ -18,9 +18,15 @@ def db() -> None:
 @db.command()
 @with_app
 def upgrade(app: App) -> None:
-    """Apply the migrations that are missing. Safe beside running workers and beside another upgrade."""
+    """Apply the migrations that are missing. Safe beside running workers and beside another upgrade.
+
+    A database that has no encoder yet gets the configured one, so that workers may start before the first catalog import.
+    """
     before = _revision(app)
     migrate.upgrade(app.engine, migrations())
+    with app.unit_of_work() as session:
+        if not catalog.has_active_encoder(session):
+            catalog.register_encoder(session, app.encoder_record, app.thresholds)
     after = _revision(app)
     console.print(f"at {after}, nothing to do" if before == after else f"from {before or 'nothing'} to {after}")
 

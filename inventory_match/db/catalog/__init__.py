@@ -2,7 +2,7 @@
 
 from inventory_match.db.models import Encoder
 
-from .encoders import active_encoder, ensure_index, register_encoder
+from .encoders import active_encoder, ensure_index, has_active_encoder, register_encoder
 from .nearest import nearest
 from .products import (
     Listed,
@@ -28,6 +28,7 @@ __all__ = [
     "copy_embeddings",
     "ensure_index",
     "gtin_owners",
+    "has_active_encoder",
     "list_products",
     "lock",
     "nearest",

@@ -62,6 +62,11 @@ def register_encoder(session: Session, record: EncoderRecord, thresholds: Thresh
     return active
 
 
+def has_active_encoder(session: Session) -> bool:
+    """False where nothing has ever been embedded."""
+    return _active(session) is not None
+
+
 def active_encoder(session: Session, sha256: str) -> Encoder:
     """The row of the encoder a worker runs. Raises ConfigurationError where that is not the active one."""
     active = _active(session)

@@ -36,6 +36,15 @@ def test_check_is_content_after_an_upgrade(run: Run) -> None:
     assert (code, "0002" in said) == (0, True), said
 
 
+def test_an_upgrade_gives_a_new_database_its_encoder_and_leaves_another_alone(app: App, run: Run) -> None:
+    encoders = text("select sha256, state from inventory_match.encoder")
+    for expected in ([(app.encoder_record.sha256, "active")], [("f" * 64, "active")]):
+        assert run("upgrade")[0] == 0
+        with app.engine.begin() as connection:
+            assert [tuple(row) for row in connection.execute(encoders)] == expected
+            connection.execute(text("update inventory_match.encoder set sha256 = repeat('f', 64)"))
+
+
 def test_check_names_what_was_changed_by_hand(app: App, run: Run) -> None:
     with app.engine.begin() as connection:
         connection.execute(text("alter table inventory_match.product drop column description"))
