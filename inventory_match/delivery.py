@@ -71,6 +71,10 @@ def _deliver(
     answer = _post(sender, due, now)
     again = signing.next_attempt(due.attempt, now, schedule, random() * JITTER, answer.retry_after)
     with unit_of_work() as session:
+        if answer.status == GONE:
+            # Before the delivery itself: several answers of a receiver that is gone, each holding its own delivery, would
+            # wait in a circle for the others that disabling cancels.
+            outbox.disable_endpoint(session, due.endpoint_id, "the receiver answered 410 Gone")
         outbox.record_attempt(
             session,
             due,
@@ -79,8 +83,6 @@ def _deliver(
             duration_ms=answer.duration_ms,
             wait=None if again is None else again - now,
         )
-        if answer.status == GONE:
-            outbox.disable_endpoint(session, due.endpoint_id, "the receiver answered 410 Gone")
     _log.info(
         "webhook posted",
         message_id=due.message_id,

@@ -32,6 +32,7 @@ def make_engine(
         max_overflow=pool_size,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text ends in logs, and among the parameters are webhook secrets
         connect_args={"options": options, "connect_timeout": 10, "application_name": "inventory-match"},
     )
 

@@ -57,9 +57,11 @@ def flush_digests(session: Session, now: datetime) -> int:
 
 def claim_due(session: Session, lease: timedelta, limit: int) -> list[Due]:
     """Deliveries whose time has come, each counted as an attempt and out of others' reach for `lease`."""
+    # A message written while its receiver was being disabled did not see that yet.
+    enabled = select(WebhookEndpoint.id).where(WebhookEndpoint.disabled_at.is_(None))
     due = (
         select(Delivery.id)
-        .where(Delivery.state == "pending", Delivery.next_attempt_at <= func.now())
+        .where(Delivery.state == "pending", Delivery.next_attempt_at <= func.now(), Delivery.endpoint_id.in_(enabled))
         .order_by(Delivery.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -86,7 +86,7 @@ class WebhookSender:
             with _Exchange(self._addresses(target), target, self._timeout, self._total, self._tls) as exchange:
                 status, retry_after = exchange.post({"user-agent": self._user_agent, **headers}, body)
         except (OSError, HTTPException, AddressRefused, ServiceUnavailable) as error:
-            return Answer(None, f"{type(error).__name__}: {error}"[:500], _milliseconds(started))
+            return Answer(None, f"{type(error).__name__}: {_plain(str(error))}"[:500], _milliseconds(started))
         return Answer(status, None, _milliseconds(started), retry_after)
 
     def _addresses(self, target: Target) -> list[Address]:
@@ -189,6 +189,11 @@ def _retry_after(headers: HTTPMessage) -> timedelta | None:
         return max(parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("Date", "")), timedelta(0))
     except (TypeError, ValueError):  # absent, no date, or one of the two without a zone
         return None
+
+
+def _plain(text: str) -> str:
+    """Errors quote what the receiver sent, which may be anything; Postgres holds no NUL, and logs want no control codes."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _milliseconds(started: float) -> int:
