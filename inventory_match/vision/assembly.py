@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from inventory_match.ports import Image
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_FROM_TENSORFLOW = ("inception_v3", "googlenet")
+"""Trained on -1..1. torchvision takes them ImageNet's mean and deviation and converts inside the model, if it brought the
+weights itself; a file is loaded without, so the record says what the network really wants (`build_trunk` ends the other)."""
 
 
 def assemble(
@@ -83,4 +86,6 @@ def _preprocessing(arch: str, weights: str | None) -> Preprocessing:
     known: Any = get_model_weights(arch)
     transform = (known[weights] if weights else next(iter(known))).transforms()
     mean, std = (tuple(transform.mean), tuple(transform.std)) if weights else _IMAGENET
+    if arch in _FROM_TENSORFLOW:
+        mean = std = (0.5, 0.5, 0.5)
     return Preprocessing(size=transform.crop_size[0], mean=mean, std=std)

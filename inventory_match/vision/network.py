@@ -31,8 +31,12 @@ def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Module, int]:
     except ValueError as error:
         raise ConfigurationError(f"torchvision has no model {arch!r}; try mobilenet_v2 or resnet50") from error
     model = get_model(arch, weights=weights, **(_EXTRA.get(arch, {}) if weights is None else {}))
-    if hasattr(model, "AuxLogits"):  # inception's side classifier, only of use to its first training
-        model.AuxLogits, model.aux_logits = None, False
+    for side in ("AuxLogits", "aux1", "aux2"):  # inception's side classifiers, only of use to its first training
+        if hasattr(model, side):
+            setattr(model, side, None)
+            model.aux_logits = False
+    if hasattr(model, "transform_input"):  # set by torchvision where it brings weights, but normalising is the record's
+        model.transform_input = False
     return model, _cut_classifier(model, arch)
 
 

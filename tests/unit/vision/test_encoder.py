@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.models import inception_v3
 
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.domain.matching import Thresholds
@@ -220,6 +221,19 @@ def test_assembly_is_repeatable_and_embeds(tmp_path: Path) -> None:
     assert (head @ head.T).numpy() == pytest.approx(np.eye(8), abs=2e-3)
     with pytest.raises(ConfigurationError, match="1024 features, too few for 2000"):
         assemble(tmp_path / "4.safetensors", "mobilenet_v3_small", weights=None, dim=2000)
+
+
+def test_what_torchvision_converts_inside_inception_stands_in_the_record(tmp_path: Path) -> None:
+    """A file is served without torchvision's conversion, so the same pixels must come out of the record's own figures."""
+    made = assemble(tmp_path / "i.safetensors", "inception_v3", weights=None, dim=8)
+    assert (made.preprocessing.size, made.preprocessing.mean) == (299, (0.5, 0.5, 0.5))
+    crops = pictures((40, 30))
+    as_torchvision = replace(made.preprocessing, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    with torch.device("meta"):
+        model = inception_v3(weights=None, init_weights=False, transform_input=True)
+    wanted = model._transform_input(preprocess(crops, as_torchvision))
+    assert preprocess(crops, made.preprocessing).numpy() == pytest.approx(wanted.numpy(), abs=1e-5)
+    assert TorchEncoder(made).embed(crops).shape == (1, 8), "without the side classifier, at 299 px"
 
 
 def test_assembly_with_crops_uses_their_principal_components(tmp_path: Path) -> None:
