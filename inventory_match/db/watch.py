@@ -68,9 +68,13 @@ def lock(session: Session, store: str, skus: Collection[str]) -> list[Watched]:
     # A statement of its own: it sees what others committed while we waited for the locks.
     found = session.execute(
         text(
-            "select h.sku, h.name, h.level, h.level_source, h.stage, h.policy, r.id as reorder_id,"
+            # What is retired is not ordered again: its rules end, whatever the till still sells of it.
+            "select h.sku, h.name, h.level, h.level_source, h.stage, r.id as reorder_id,"
+            " case when p.retired_at is null then h.policy else '{}' end as policy,"
             " coalesce(case when r.state <> 'opened' then greatest(r.units - r.received_units, 0) end, 0) as on_order"
-            " from inventory_match.stock_on_hand h left join inventory_match.reorder r"
+            " from inventory_match.stock_on_hand h"
+            " left join inventory_match.product p on p.sku = h.sku"
+            " left join inventory_match.reorder r"
             "   on r.store = h.store and r.sku = h.sku and r.state in ('opened', 'placed', 'partly_received')"
             " where h.store = :store and h.sku = any(cast(:skus as text[])) order by h.sku"
         ),
@@ -131,7 +135,10 @@ def needing_judgement(session: Session, now: datetime, limit: int) -> list[tuple
         text(
             "select w.store, w.sku from inventory_match.stock_watch w where w.dirty"
             " union select h.store, h.sku from inventory_match.stock_on_hand h"
-            "   where (h.policy ->> 'snooze_until')::timestamptz <= :now and case h.stage"
+            " left join inventory_match.product p on p.sku = h.sku"
+            # The first condition is asked once: without any snooze no policy has to be merged.
+            "   where exists (select from inventory_match.policy_rule r where r.settings ? 'snooze_until')"
+            "   and p.retired_at is null and (h.policy ->> 'snooze_until')::timestamptz <= :now and case h.stage"
             "     when 'ok' then h.level <= (h.policy ->> 'reorder_point')::bigint"
             "     else h.level >= (h.policy ->> 'clear_point')::bigint or (h.stage = 'low' and h.level <= 0) end"
             " order by 1, 2 limit :limit"

@@ -50,7 +50,8 @@ begin
     end if;
     update reorder
     set state = 'placed', units = coalesce(p_units, units), placed_at = now(),
-        expected_at = now() + make_interval(days => coalesce((policy ->> 'lead_time_days')::int, 0))
+        -- Without a lead time nothing is known of the arrival: no date, so nothing is overdue.
+        expected_at = now() + make_interval(days => nullif((policy ->> 'lead_time_days')::int, 0))
     where id = p_id;
     return 'placed';
 end
@@ -106,7 +107,7 @@ end
 $$;
 
 comment on function inventory_match.place_reorder is
-    'opened -> placed, with other units if given; expected after the policy''s lead time. Returns the state.';
+    'opened -> placed, with other units if given; expected after the policy''s lead time, where it has one. Returns the state.';
 comment on function inventory_match.receive_reorder is
     'Books what arrived on a placed reorder; received when all of it did. The same receipt (number of a delivery note) twice is booked once. Returns the state.';
 comment on function inventory_match.cancel_reorder is 'Ends an open reorder; what arrived on it stays booked. Returns the state.';

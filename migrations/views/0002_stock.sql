@@ -126,7 +126,7 @@ comment on column inventory_match.open_reorders.on_order is 'Units placed and no
 comment on column inventory_match.open_reorders.level_when_opened is 'The level that opened it.';
 comment on column inventory_match.open_reorders.level_now is 'The level as stock_on_hand has it now.';
 comment on column inventory_match.open_reorders.age is 'Time since it was opened.';
-comment on column inventory_match.open_reorders.expected_at is 'Opened or, once placed, placed plus the policy''s lead time.';
+comment on column inventory_match.open_reorders.expected_at is 'Opened or, once placed, placed plus the policy''s lead time; null where it has none.';
 comment on column inventory_match.open_reorders.overdue is 'True where expected_at is past.';
 
 comment on view inventory_match.stock_history is

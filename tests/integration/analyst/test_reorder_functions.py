@@ -63,6 +63,14 @@ def test_placing_takes_other_units_and_expects_them_after_the_lead_time(put: Put
     assert row == {"units": 24, "lead": timedelta(days=3), "on_order": 24}
 
 
+def test_without_a_lead_time_nothing_is_overdue(put: Put, ask: Ask, session: Session) -> None:
+    for lead in ({}, {"lead_time_days": 0}):
+        made = reorder(put, policy=lead)
+        move(session, "place_reorder(:id)", id=made)
+        assert ask("select expected_at, overdue from open_reorders") == [{"expected_at": None, "overdue": False}]
+        move(session, "cancel_reorder(:id)", id=made)
+
+
 def test_receiving_books_each_arrival_and_ends_when_all_is_there(put: Put, ask: Ask, session: Session) -> None:
     put("webhook_endpoint", url="https://a")
     made = reorder(put, "placed")

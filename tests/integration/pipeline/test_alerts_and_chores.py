@@ -36,6 +36,16 @@ def test_sold_by_plain_sql_is_judged_by_the_next_sweep_once(shop: Shop) -> None:
     assert chores.judge_moved(shop.app.unit_of_work, NOW) == 0
 
 
+def test_what_is_retired_is_sold_out_in_silence(shop: Shop) -> None:
+    sell(shop, "A", 5, "received")
+    shop.rows("update inventory_match.product set retired_at = now() where sku = 'A' returning 1")
+    sell(shop, "A", 5)
+
+    assert chores.judge_moved(shop.app.unit_of_work, NOW) == 1
+    assert chores.judge_moved(shop.app.unit_of_work, NOW) == 0
+    assert shop.told() == []
+
+
 def test_a_level_that_is_not_known_yet_is_not_judged(shop: Shop) -> None:
     """The books decide and nobody has booked anything: that is not the same as nothing left."""
     shop.policy("A", reorder_point=1, clear_point=3, target_level=6, level_source="book")
