@@ -16,8 +16,8 @@ from enum import StrEnum
 from sqlalchemy.exc import DBAPIError
 
 from inventory_match.bootstrap import App, migrations
-from inventory_match.db import health, migrate
-from inventory_match.domain.errors import InventoryMatchError, ServiceUnavailable
+from inventory_match.db import catalog, health, migrate
+from inventory_match.domain.errors import ConfigurationError, InventoryMatchError, ServiceUnavailable
 
 CHAIN_SECONDS = 20.0
 OLDEST_POSTGRES = 15
@@ -153,11 +153,14 @@ def roles(app: App) -> Found:
 def registered(app: App) -> Found:
     sha256 = app.encoder_record.sha256
     with app.unit_of_work() as session:
-        state = health.encoder_state(session, sha256)
-    if state == "active":
-        return Found(Verdict.OK, f"{sha256[:12]} is active")
-    cure = "`inventory-match catalog import` embeds the catalog with this encoder and makes it the active one"
-    return Found(Verdict.FAIL, f"{sha256[:12]} is {state or 'not registered'}", cure)
+        if not catalog.has_active_encoder(session):
+            cure = "`inventory-match db upgrade` makes the configured one the active one"
+            return Found(Verdict.FAIL, "none is active", cure)
+        try:
+            catalog.active_encoder(session, sha256)
+        except ConfigurationError as error:  # it says how to mend this; the cure of the step is for a broken file
+            return Found(Verdict.FAIL, str(error))
+    return Found(Verdict.OK, f"{sha256[:12]} is active")
 
 
 def flowing(app: App) -> Found:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.orm import Session
 
-from .models import Encoder, Photo
+from .models import Photo
 from .photos import WAITING
 
 _ABLE = {
@@ -37,11 +37,6 @@ def pgvector_version(connection: Connection) -> str | None:
 def unable_roles(connection: Connection) -> list[str]:
     """Our roles that are missing, or lack what they are for."""
     return [role for role, able in _ABLE.items() if not connection.execute(able).scalar()]
-
-
-def encoder_state(session: Session, sha256: str) -> str | None:
-    """State of the encoder with this file; None where it is not registered."""
-    return session.scalar(select(Encoder.state).where(Encoder.sha256 == sha256))
 
 
 def stuck_photos(session: Session, older_than: timedelta) -> int:

@@ -86,10 +86,18 @@ def test_an_altered_schema_and_stuck_photos_are_seen(app: App, run: Run) -> None
     assert "1 photos have waited" in output
 
 
-def test_an_encoder_that_is_not_in_use_is_told(run: Run) -> None:
+def test_a_database_without_an_encoder_is_told(run: Run) -> None:
     output = run("doctor", code=1).output
     assert verdicts(output)["encoder in use"] == "fail"
-    assert "not registered" in output
+    assert "none is active" in output
+
+
+def test_vectors_of_another_encoder_are_told(healthy: App, run: Run) -> None:
+    with healthy.unit_of_work() as session:
+        session.execute(text("update inventory_match.encoder set sha256 = repeat('f', 64)"))
+    output = run("doctor", code=1).output
+    assert verdicts(output)["encoder in use"] == "fail"
+    assert "set INVENTORY_MATCH_ENCODER_FILE to the file of" in output
 
 
 def test_a_wrong_encoder_file_is_told(run: Run) -> None:
