@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from inventory_match.db import outbox, watch
+from inventory_match.db.evidence import photo_behind
 from inventory_match.db.watch import Watched
 from inventory_match.domain.events import EventType
 from inventory_match.domain.reorder import Verdict, judge
 
 Evidence = Mapping[str, Any]
-NO_EVIDENCE: Evidence = {}
 
 
 @dataclass(slots=True)
@@ -50,10 +50,14 @@ def judge_products(
         )
         watch.save_stage(session, watched, verdict.stage, now)
         if verdict.alerts:
-            _raise(
-                session, watched, watched.level, verdict, (evidence or {}).get(watched.sku, NO_EVIDENCE), now, raised
-            )
+            shown = (evidence or {}).get(watched.sku) or _remembered(session, watched)
+            _raise(session, watched, watched.level, verdict, shown, now, raised)
     return raised
+
+
+def _remembered(session: Session, watched: Watched) -> Evidence:
+    """What a camera's level was read from; what the books say stands in the ledger, and no photo shows it."""
+    return photo_behind(session, watched.store, watched.sku) if watched.level_source == "camera" else {}
 
 
 def _raise(

@@ -115,6 +115,30 @@ def test_a_snooze_holds_the_alert_back_until_it_ends(shop: Shop) -> None:
     assert chores.judge_moved(shop.app.unit_of_work, until) == 0
 
 
+def test_an_alert_after_a_snooze_shows_the_photo_that_counted_it(shop: Shop) -> None:
+    """The same evidence as the alert of the photo itself carries, but for the photo's name."""
+    until = datetime.now(UTC) + timedelta(hours=1)
+    shop.policy("B", snooze_until=until.isoformat())
+    for camera, shelves in {"of A": ["AAAA", "A..."], "of B": ["BBBB", "B..."]}.items():
+        shop.camera(camera, 4)
+        for minute, shelf in enumerate(shelves):
+            shop.process(shop.draw(*shelf, minute=minute, camera=camera), store=shop.drawings)
+    assert shop.told() == [("reorder.opened", "A"), ("stock.low", "A")]
+    chores.judge_moved(shop.app.unit_of_work, until)
+
+    sql = "select data -> 'evidence' from inventory_match.message where type = 'stock.low' order by sku"
+    [[at_once], [later]] = shop.rows(sql)
+    assert [one.pop("camera") for one in (at_once, later)] == ["of A", "of B"]
+    assert [one.pop("location") for one in (at_once, later)] == ["of A", "of B"]
+    assert later.pop("photo")["key"].startswith(f"{shop.prefix}/of B/")
+    del at_once["photo"]
+    similarities = [one["sightings"][0].pop("similarity") for one in (at_once, later)]
+    assert min(similarities) > 0.9
+    assert at_once == later
+    opened = "select evidence -> 'photo' ->> 'key' from inventory_match.reorder where sku = 'B'"
+    assert shop.one(opened).startswith(f"{shop.prefix}/of B/")
+
+
 def test_what_happened_during_a_snooze_is_told_at_its_end(shop: Shop) -> None:
     """Low before it; sold out in it; filled up in the next one."""
     sell(shop, "A", 1, "received")
