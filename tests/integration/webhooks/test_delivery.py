@@ -131,9 +131,11 @@ def test_while_a_secret_rotates_a_receiver_with_either_verifies(app: App, listen
 def test_a_receiver_that_is_gone_is_disabled_by_all_its_answers_at_once(app: App) -> None:
     """A round's POSTs are answered at the same instant, ten times: whoever records first must not wait for the others."""
     together, rounds = Barrier(MOST_AT_ONCE), 10
-    with WebhookReceiver(
-        [], lambda _: together.wait(10) and None, first_statuses=[410] * MOST_AT_ONCE * rounds
-    ) as gone:
+
+    def wait_for_the_others(_: Received) -> None:
+        together.wait(10)
+
+    with WebhookReceiver([], wait_for_the_others, first_statuses=[410] * MOST_AT_ONCE * rounds) as gone:
         for _ in range(rounds):
             endpoint, _ = add(app, gone.url)
             emit(app, MOST_AT_ONCE + 2)
