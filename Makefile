@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 UV := $(BIN)/uv pip --quiet
+# uv and its hashes as a requirement of its own: older pips (23 and 24, say) take no hashes from a constraints file.
+UV_PIN := sed -n '/^uv==/,/[^\\]$$/p' constraints.txt
 
 # Without its bytecode torch takes 15 s to import, in every process anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,8 +41,9 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "inventory-match needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 1; }
 	@echo "Setting up .venv (the first time this downloads torch, a few GB) ..."
-	@$(PYTHON) -m venv .venv 2>/dev/null && $(BIN)/python -m pip install --quiet --constraint constraints.txt uv \
-		|| { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint constraints.txt uv; }
+	@$(PYTHON) -m venv .venv 2>/dev/null && $(UV_PIN) | $(BIN)/python -m pip install --quiet --requirement /dev/stdin \
+		|| { $(PYTHON) -m venv --clear --without-pip .venv \
+			&& $(UV_PIN) | $(PYTHON) -m pip --python $(BIN)/python install --quiet --requirement /dev/stdin; }
 	@$(UV) install --python $(BIN)/python --require-hashes --requirement constraints.txt
 	@$(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
