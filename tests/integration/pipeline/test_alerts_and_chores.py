@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -68,6 +69,26 @@ def test_one_reorder_however_many_judge_at_once(shop: Shop) -> None:
 
     assert len(opened) == 1
     assert shop.told() == [("reorder.opened", "A"), ("stock.low", "A")]
+
+
+def test_watches_are_locked_in_order_of_sku(shop: Shop, until: Callable[[Callable[[], bool]], None]) -> None:
+    """Else two shelves that share products could wait for each other. While B is held, A is locked and C is not yet."""
+    for sku in "CBA":
+        sell(shop, sku, 9, "received")
+
+    def judge() -> None:
+        with shop.app.unit_of_work() as session:
+            alerting.judge_products(session, "s1", ["C", "B", "A"], NOW)
+
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    free = "select sku from inventory_match.stock_watch where sku <> 'B' order by sku for update skip locked"
+    with ThreadPoolExecutor(1) as pool:
+        with shop.app.unit_of_work() as holding:
+            holding.execute(text("select from inventory_match.stock_watch where sku = 'B' for update"))
+            judging = pool.submit(judge)
+            until(lambda: shop.one(waits) == 1)
+            assert shop.rows(free) == [("C",)]
+        judging.result()
 
 
 def test_the_database_itself_refuses_a_second_open_reorder(shop: Shop) -> None:

@@ -81,9 +81,10 @@ def test_an_alert_carries_its_evidence(shop: Shop) -> None:
 
 def test_a_level_that_swings_for_a_hundred_photos_is_one_alert(shop: Shop) -> None:
     shop.process(shop.draw("A", "A", "A", "A", minute=0), store=shop.drawings)
-    for minute in range(1, 101):
-        shelf = "A..." if minute % 2 else "AA.."
-        assert shop.process(shop.draw(*shelf, minute=minute), store=shop.drawings) is PhotoState.DONE
+    low, above = shop.draw_each(*"A...", minutes=range(1, 101, 2)), shop.draw_each(*"AA..", minutes=range(2, 101, 2))
+    for pair in zip(low, above, strict=True):
+        for photo_id in pair:
+            assert shop.process(photo_id, store=shop.drawings) is PhotoState.DONE
 
     assert shop.told() == [("reorder.opened", "A"), ("stock.low", "A")]
     assert shop.effects("A") == ["moved"] * 101
