@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,8 @@ from threading import Barrier
 
 import pytest
 
-from inventory_match import chores, pipeline
+from inventory_match import bookkeeping, chores, pipeline
+from inventory_match.bookkeeping import Entry
 from inventory_match.db import photos
 from inventory_match.domain.errors import ServiceUnavailable
 from inventory_match.domain.photos import ObjectRef, PhotoState
@@ -17,7 +19,7 @@ from inventory_match.pipeline import Seen
 from inventory_match.s3.clients import s3_client
 from inventory_match.s3.store import S3Store
 
-from .conftest import Kicks, Shop
+from .conftest import OPENS, Kicks, Shop
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -93,6 +95,24 @@ def test_photos_settled_at_the_same_instant_never_lock_each_other(shop: Shop) ->
         # A deadlock would be raised as ServiceUnavailable.
         assert [one.result() for one in both] == [[PhotoState.DONE] * 30] * 2
     assert shop.one("select count(*) from inventory_match.photo where state = 'done'") == 60
+
+
+def test_a_photo_waits_for_a_count_that_is_just_being_written(
+    shop: Shop, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Taken before a clerk counted, it is late, however close to each other they are settled."""
+    shop.see(*"AAAA", minute=0)
+    older = shop.draw(*"AAA.", minute=3)
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool:
+        with shop.app.unit_of_work() as counting:
+            clerk = Entry("clerk", "ann", OPENS + timedelta(minutes=5))
+            bookkeeping.count(counting, "s1", "cam", "A", 2, clerk, NOW)
+            settling = pool.submit(shop.process, older, store=shop.drawings)
+            until(lambda: shop.one(waits) == 1)
+        assert settling.result() is PhotoState.DONE
+    assert shop.levels() == {"A": 2}
+    assert shop.effects("A") == ["moved", "moved", "late"]
 
 
 def test_a_crash_between_commit_and_kick_costs_a_sweep(shop: Shop) -> None:
