@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 class TorchEncoder:
     """Satisfies `ports.Encoder` with the file that `record` was read from.
 
-    `batch` bounds memory, not results; `threads` is how many cores torch may use in this process, 0 leaves it to torch.
+    `batch` bounds memory, not results: eight crops and what they become fit the cache (measured: 8 takes two thirds of the
+    time of 24 a crop, on one thread). `threads` is how many cores torch may use in this process, 0 leaves it to torch.
     """
 
-    def __init__(self, record: EncoderRecord, *, batch: int = 32, threads: int = 0) -> None:
+    def __init__(self, record: EncoderRecord, *, batch: int = 8, threads: int = 0) -> None:
         self.record = record
         self._batch, self._threads = batch, threads
         self._lock = threading.Lock()
@@ -66,7 +67,7 @@ class TorchEncoder:
     def _load(self) -> EmbeddingNetwork:
         import torch
 
-        from inventory_match.vision.network import EmbeddingNetwork
+        from inventory_match.vision.network import EmbeddingNetwork, fold_batch_norms
 
         if self._threads:
             torch.set_num_threads(self._threads)
@@ -76,7 +77,8 @@ class TorchEncoder:
             network.load_state_dict(read_tensors(record))
         except RuntimeError as error:
             raise ConfigurationError(f"{record.path}: its weights are not those of a {record.arch}: {error}") from error
-        return network.eval().to(memory_format=torch.channels_last)
+        fold_batch_norms(network.eval())
+        return network.to(memory_format=torch.channels_last)
 
 
 def _batches(crops: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:

@@ -18,7 +18,7 @@ from inventory_match.domain.matching import Thresholds
 from inventory_match.learning.export import folded
 from inventory_match.vision.assembly import assemble, fit_pca
 from inventory_match.vision.encoder import TorchEncoder, preprocess
-from inventory_match.vision.network import EmbeddingNetwork
+from inventory_match.vision.network import EmbeddingNetwork, fold_batch_norms
 from inventory_match.vision.weights import (
     EncoderRecord,
     Preprocessing,
@@ -280,3 +280,21 @@ def test_the_shipped_encoder_is_small_whole_and_256_dimensional() -> None:
     vectors = TorchEncoder(shipped).embed([red, red, blue])
     assert vectors[0] @ vectors[1] == pytest.approx(1, abs=1e-4)
     assert vectors[0] @ vectors[2] < 0.9
+
+
+@pytest.mark.parametrize("arch", ["mobilenet_v2", "resnet18"])
+def test_folding_batch_norms_changes_no_vector(arch: str) -> None:
+    torch.manual_seed(3)
+    network = EmbeddingNetwork(arch, 16, normalise=True)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2.0)
+    network.eval()
+    crops = torch.rand(3, 3, 64, 64)
+    with torch.inference_mode():
+        before = network(crops)
+        after = fold_batch_norms(network)(crops)
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
