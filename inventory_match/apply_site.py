@@ -33,6 +33,7 @@ def apply_site(
 ) -> Applied:
     """One transaction: a mistake, told with its line as InvalidInput, changes nothing."""
     with unit_of_work() as session:
+        site.hold(session)
         whole = file.site.beside(site_apply.kept(session, file.site))
         ruled = {rule.sku for rule in whole.all_rules if rule.sku is not None}
         file.refuse(problems(whole, site_apply.categories(session, ruled)))

@@ -73,7 +73,7 @@ def take_messages(
     """Registers every photo the messages tell of, commits, then kicks. Deleting the messages is left to the caller."""
     taken = Taken()
     with unit_of_work() as session:
-        cameras = site.cameras(session)
+        cameras = site.cameras_held(session)
         for message in messages:
             taken += _take_message(session, message, buckets, cameras)
     kick_all(kicker, taken.registered)
@@ -95,7 +95,7 @@ def scan(
         nonlocal total
         part = Taken()
         with unit_of_work() as session:
-            cameras = site.cameras(session)
+            cameras = site.cameras_held(session)
             for uploaded in waiting:
                 part += _register(session, uploaded, "scan", cameras)
         kick_all(kicker, part.registered)

@@ -50,6 +50,17 @@ def _stores(session: Session) -> list[Store]:
     ]
 
 
+def hold(session: Session) -> None:
+    """One site change at a time, and no photo is registered beside it: none can miss its camera between the two."""
+    session.execute(text("select pg_advisory_xact_lock(hashtext('inventory_match.site'))"))
+
+
+def cameras_held(session: Session) -> list[Camera]:
+    """The cameras, which stay as they are until the transaction ends; any number of intakes may hold them."""
+    session.execute(text("select pg_advisory_xact_lock_shared(hashtext('inventory_match.site'))"))
+    return cameras(session)
+
+
 def cameras(session: Session) -> list[Camera]:
     """The cameras that are switched on."""
     rows = session.scalars(
