@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     min_contrast: float = Field(default=4.0, ge=0)
     min_sharpness: float = Field(default=4.0, ge=0)
 
-    photo_attempts: int = Field(default=5, ge=1)
+    photo_attempts: int = Field(default=8, ge=1)
+    """With the doubling wait, eight ride out twenty minutes of a server being away."""
     photo_lease: float = Field(default=300, gt=0)
     """How long one attempt may hold a photo before the sweep gives it to another worker."""
     photo_retry_wait: float = Field(default=10, ge=0)
