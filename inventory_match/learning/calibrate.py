@@ -111,7 +111,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.option("--encoder", "path", required=True, type=_FILE, help="The file to calibrate; its record is rewritten.")
 @click.option("--pair", "pairs", type=(_FILE, _FILE), multiple=True, required=True, help="References and queries.")
-@click.option("--precision", default=0.98, show_default=True, help="Least share of matches that are right.")
+@click.option("--precision", default=0.95, show_default=True, help="Least share of matches that are right.")
 @click.option("--unknown-share", default=0.1, show_default=True, help="Share of unlisted products among what is seen.")
 @click.option("--threads", default=0, show_default=True, help="0 leaves it to torch.")
 def main(

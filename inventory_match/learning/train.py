@@ -41,6 +41,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--arch", default=Recipe.arch, show_default=True, help="Any torchvision classification model.")
 @click.option("--epochs", default=Recipe.epochs, show_default=True)
 @click.option("--size", default=Recipe.size, show_default=True, help="Side of the square picture, px.")
+@click.option("--serve-size", type=int, help="Side the encoder serves at; default --size.")
 @click.option("--rate", default=Recipe.rate, show_default=True, help="AdamW's for the trunk.")
 @click.option("--seed", default=Recipe.seed, show_default=True)
 @click.option("--threads", default=2, show_default=True)
@@ -67,13 +68,13 @@ def main(
     photos = PhotosInMemory(
         [*own, *(photo for path in also for photo in read_labelled(path))], training_view(recipe.size)
     )
-    val = PhotosInMemory(read_labelled(val_csv), plain_view(recipe.size), classes=photos.classes) if val_csv else None
+    val = PhotosInMemory(read_labelled(val_csv), plain_view(recipe.served), classes=photos.classes) if val_csv else None
     click.echo(f"{len(photos)} photos of {len(photos.classes)} products; {recipe}")
     run = TrainingRun(recipe, starting_point(recipe, weights, len(photos.classes)), photos)
     written = _train(run, recipe, val, out, record_of(recipe, name=out.stem, origin=origin, licence=licence))
     click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, sha256 {written.sha256}")
     if val is not None:
-        references = PhotosInMemory(own, plain_view(recipe.size), classes=photos.classes)
+        references = PhotosInMemory(own, plain_view(recipe.served), classes=photos.classes)
         top1 = top1_by_nearest_neighbour(run.averaged.embed, references, val)
         click.echo(f"val top-1, nearest neighbour among the photos of {train_csv.name}: {100 * top1:.1f} %")
 
@@ -95,7 +96,7 @@ def _train(
 
 def record_of(recipe: Recipe, *, name: str, origin: str, licence: str) -> EncoderRecord:
     """What the exported file says about itself; `to_floats` is the preprocessing it states."""
-    how = Preprocessing(size=recipe.size, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    how = Preprocessing(size=recipe.served, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     return EncoderRecord(
         name, recipe.arch, recipe.dim, "cosine", how, "trained with the trunk", licence, origin, UNCALIBRATED
     )

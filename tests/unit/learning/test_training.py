@@ -75,7 +75,8 @@ def test_learning_lowers_the_loss(tmp_path: Path) -> None:
 
 def test_what_training_sees_is_what_serving_sees() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 45, 3), dtype=np.uint8)
-    how = record_of(Recipe(size=32), name="", origin="", licence="").preprocessing
+    assert Recipe(size=32).served == 32
+    how = record_of(Recipe(size=16, serve_size=32), name="", origin="", licence="").preprocessing
     trained = to_floats(plain_view(32)(torch.from_numpy(pixels).permute(2, 0, 1))[None])
     assert trained.numpy() == pytest.approx(preprocess([pixels], how).numpy(), abs=1e-6)
 
