@@ -19,6 +19,7 @@ _COMMANDS = {
     "stock": "stock",
     "reorder": "reorder",
     "webhooks": "webhooks",
+    "encoders": "encoders",
     "evaluate": "evaluate",
     "intake": "services",
     "worker": "services",

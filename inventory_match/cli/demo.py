@@ -60,7 +60,7 @@ def demo(out: Path) -> None:
 def _demo(out: Path) -> list[str]:
     from inventory_match.demo.album import write_album
     from inventory_match.demo.day import scripted_day
-    from inventory_match.demo.play import play
+    from inventory_match.demo.play import painting, play
     from inventory_match.demo.services import running
     from inventory_match.demo.truth import judge
 
@@ -69,7 +69,7 @@ def _demo(out: Path) -> list[str]:
     ahead = ThreadPoolExecutor(1)
     catalog = ahead.submit(_catalog, day, out)
     console.print(f"[bold]1[/bold] starting Postgres, Redis, S3 + SQS, worker, intake and beat (log: {out / 'up.log'})")
-    with running(out / "data", out / "up.log") as app:
+    with painting(day) as painted, running(out / "data", out / "up.log") as app:
         console.print(f"[bold]2[/bold] {len(day.products)} products into the catalog, the site into the database")
         _prepare(app, day, out, catalog.result())
         received: list[Received] = []
@@ -77,7 +77,7 @@ def _demo(out: Path) -> list[str]:
             console.print(f"[bold]3[/bold] {len(day.shots)} photos of one day go up to s3://{app.settings.bucket}")
             started = time.monotonic()
             with _LiveDay(app, day, received) as live:
-                play(app, day, live.played)
+                play(app, day, painted, live.played)
             seconds = time.monotonic() - started
         console.print("[bold]4[/bold] what the inventory team sees in SQL")
         _show_views(app)

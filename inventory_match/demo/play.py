@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from inventory_match.demo.day import Day, Shot
     from inventory_match.domain.photos import ObjectRef
 
+Paintings = Mapping[str, "Future[bytes]"]
+"""Key to the photo being rendered."""
 REST_WITHIN_S = 60.0
-_LOOK_EVERY_S = 0.05
+_LOOK_EVERY_S = 0.1
 _RESTS = """
 select exists (select from inventory_match.photo
                where key = :key and state not in ('registered', 'processing', 'unrouted'))
@@ -37,24 +40,27 @@ select not exists (select from inventory_match.photo where state in ('registered
 """
 
 
-def play(app: App, day: Day, played: Callable[[Shot], None]) -> None:
+@contextmanager
+def painting(day: Day) -> Iterator[Paintings]:
+    """Renders the day's photos in a process of their own, from now on, in order of upload; by key."""
+    # Spawned, not forked: this process holds threads and connections that a fork would copy half.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as painter:
+        yield {shot.key: painter.submit(photo_bytes, day, shot) for shot in day.shots}
+
+
+def play(app: App, day: Day, painted: Paintings, played: Callable[[Shot], None]) -> None:
     """Uploads every shot, one camera beside the other; calls `played` (from two threads) when a photo has come to rest.
 
     Raises ServiceUnavailable when one does not rest in time.
     """
-    # Spawned, not forked: this process holds threads and connections that a fork would copy half.
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as painters:
-        painted = {shot.key: painters.submit(photo_bytes, day, shot) for shot in day.shots}
-        with ThreadPoolExecutor(len(day.cameras)) as cameras:
-            rounds = [cameras.submit(_play_camera, app, day, camera.code, painted, played) for camera in day.cameras]
-            for finished in rounds:
-                finished.result()
+    with ThreadPoolExecutor(len(day.cameras)) as cameras:
+        rounds = [cameras.submit(_play_camera, app, day, camera.code, painted, played) for camera in day.cameras]
+        for finished in rounds:
+            finished.result()
     _await(partial(_is_quiet, app), "every photo to rest and every webhook to arrive")
 
 
-def _play_camera(
-    app: App, day: Day, camera: str, painted: Mapping[str, Future[bytes]], played: Callable[[Shot], None]
-) -> None:
+def _play_camera(app: App, day: Day, camera: str, painted: Paintings, played: Callable[[Shot], None]) -> None:
     for shot in day.shots:
         if shot.camera == camera:
             ref = app.store.put(app.settings.bucket, shot.key, painted[shot.key].result())
