@@ -7,6 +7,7 @@ S3, a second copy of an event into the queue. Nothing here touches the system's 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -44,7 +45,7 @@ select not exists (select from inventory_match.photo where state in ('registered
 def painting(day: Day) -> Iterator[Paintings]:
     """Renders the day's photos in a process of their own, from now on, in order of upload; by key."""
     # Spawned, not forked: this process holds threads and connections that a fork would copy half.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as painter:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(5,)) as painter:
         yield {shot.key: painter.submit(photo_bytes, day, shot) for shot in day.shots}
 
 
