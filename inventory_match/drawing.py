@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from inventory_match.domain.counting import Answer
-from inventory_match.domain.photos import Box
+from inventory_match.domain.errors import NotFound
+from inventory_match.domain.photos import Box, ObjectRef
+from inventory_match.ports import PhotoStore
 
 COLOURS = {
     Answer.PRODUCT: (46, 160, 67),
@@ -22,6 +26,13 @@ COLOURS = {
     Answer.NOT_ASSESSABLE: (110, 118, 129),
 }
 WORDS = {Answer.UNKNOWN: "unknown", Answer.VOID: "empty", Answer.NOT_ASSESSABLE: "hidden"}
+
+
+_PHOTO = text("select bucket, key, version_id, etag from inventory_match.photo where id = :photo")
+_SEEN = text(
+    "select s.x0, s.y0, s.x1, s.y1, s.answer, s.similarity, p.name from inventory_match.sighting s"
+    " left join inventory_match.product p using (sku) where s.photo_id = :photo order by s.position"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,21 @@ class Mark:
     def text(self) -> str:
         word = self.name if self.answer is Answer.PRODUCT and self.name else WORDS.get(self.answer, self.answer)
         return f"{word} {self.similarity:.2f}" if self.similarity is not None else word
+
+
+def annotated_photo(session: Session, store: PhotoStore, photo_id: int, title: str = "") -> Image.Image:
+    """A photo fetched from the bucket, with its sightings drawn on it.
+
+    Raises NotFound for an unknown id, PhotoSuperseded where the object is gone (replaced, or expired).
+    """
+    photo = session.execute(_PHOTO, {"photo": photo_id}).one_or_none()
+    if photo is None:
+        raise NotFound(f"photo {photo_id} does not exist; `inventory-match photos list` shows them")
+    marks = [
+        Mark(Box(seen.x0, seen.y0, seen.x1, seen.y1), Answer(seen.answer), seen.name, seen.similarity)
+        for seen in session.execute(_SEEN, {"photo": photo_id})
+    ]
+    return annotate(store.fetch(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag)), marks, title)
 
 
 def annotate(photo: bytes, marks: Sequence[Mark], title: str = "") -> Image.Image:

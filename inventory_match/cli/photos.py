@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
 from rich.progress import Progress
@@ -130,3 +131,19 @@ def _resting(session: Session, state: str) -> list[int]:
 
 def _figure(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
+
+
+@photos.command()
+@click.argument("photo_id", type=int)
+@click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="PNG or JPEG to write."
+)
+@with_app
+def draw(app: App, photo_id: int, out: Path) -> None:
+    """Draw what was seen in a photo: boxes coloured by answer, names, similarities."""
+    from inventory_match.drawing import annotated_photo
+
+    with app.unit_of_work() as session:
+        picture = annotated_photo(session, app.store, photo_id, f"photo {photo_id}")
+    picture.save(out)
+    console.print(f"{out}: {picture.width} x {picture.height}", markup=False)

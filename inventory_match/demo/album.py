@@ -10,9 +10,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from inventory_match.demo.day import OPENS, TICK
-from inventory_match.domain.counting import Answer
-from inventory_match.domain.photos import Box, ObjectRef
-from inventory_match.drawing import Mark, annotate
+from inventory_match.drawing import annotated_photo
 
 if TYPE_CHECKING:
     from inventory_match.bootstrap import App
@@ -41,22 +39,13 @@ def write_album(app: App, folder: Path, camera: str) -> list[Path]:
 
 def _picture(app: App, camera: str, tick: int, title: str) -> Image.Image:
     with app.unit_of_work() as session:
-        photo = session.execute(
+        photo_id = session.execute(
             text(
-                "select * from inventory_match.photo where camera = :camera and captured_at = :at and state <> 'rejected'"
+                "select id from inventory_match.photo where camera = :camera and captured_at = :at and state = 'done'"
             ),
             {"camera": camera, "at": OPENS + tick * TICK},
-        ).one()
-        seen = session.execute(
-            text(
-                "select s.*, p.name from inventory_match.sighting s left join inventory_match.product p using (sku)"
-                " where photo_id = :photo order by position"
-            ),
-            {"photo": photo.id},
-        ).all()
-    data = app.store.fetch(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
-    marks = [Mark(Box(s.x0, s.y0, s.x1, s.y1), Answer(s.answer), s.name, s.similarity) for s in seen]
-    return annotate(data, marks, title)
+        ).scalar_one()
+        return annotated_photo(session, app.store, photo_id, title)
 
 
 def _page(pictures: Sequence[Image.Image], width: int = 720, gap: int = 8) -> Image.Image:

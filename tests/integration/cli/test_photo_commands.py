@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,11 +14,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from PIL import Image
+from sqlalchemy import select, text
 
 from inventory_match.bootstrap import App
 from inventory_match.db import photos as rows
-from inventory_match.db.models import Camera
+from inventory_match.db.models import Camera, Photo, Sighting
 from inventory_match.domain.photos import PhotoState
 
 from .conftest import Run
@@ -107,3 +109,24 @@ def test_intake_registers_what_is_uploaded_and_stops_when_told(
         finally:
             intake.send_signal(signal.SIGTERM)
         assert intake.wait(10) == 0
+
+
+def test_draw_shows_what_was_seen_where(app: App, run: Run, folder: str, tmp_path: Path) -> None:
+    jpeg = io.BytesIO()
+    Image.new("RGB", (200, 100), (240, 240, 240)).save(jpeg, "JPEG")
+    app.store.put(app.settings.bucket, f"{folder}/a.jpg", jpeg.getvalue())
+    run("photos", "scan", f"s3://{app.settings.bucket}/{folder}/")
+    with app.unit_of_work() as session:
+        [photo] = session.scalars(select(Photo.id))
+        box = {"x0": 0.5, "y0": 0.0, "x1": 1.0, "y1": 1.0}
+        session.add(Sighting(photo_id=photo, position=0, answer="void", rule="empty", **box))
+    out = tmp_path / "seen.png"
+    run("photos", "draw", str(photo), "-o", str(out))
+    with Image.open(out) as drawn:
+        below_the_title = drawn.height - 100
+        empty, untouched = (drawn.getpixel((x, below_the_title + 80)) for x in (150, 50))
+    assert isinstance(empty, tuple)
+    assert isinstance(untouched, tuple)
+    assert empty[0] > empty[1] + 20, "an empty place is tinted red"
+    assert min(untouched) > 225, "the rest is left as it is"
+    assert "does not exist" in run("photos", "draw", "999", "-o", str(out), code=1).output
