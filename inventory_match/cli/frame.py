@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -20,6 +21,9 @@ from inventory_match.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+WIDE = 160
+"""Columns where the output goes to a file or a pipe: words in tables are not broken for a screen that is not there."""
 
 console = Console()
 problems = Console(stderr=True)
@@ -82,6 +86,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in body:
         # As texts, because a key such as a[b].jpg is no markup.
         printed.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
+    if not console.is_terminal:
+        console.width = int(os.environ.get("COLUMNS", WIDE))
     console.print(printed)
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections.abc import Iterator
@@ -36,9 +37,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder() -> Iterator[Path]:
+    """Not pytest's own: any pytest that starts closes that one to other users, and as root Postgres runs as one."""
+    with tempfile.TemporaryDirectory(prefix="inventory-match-wheel-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, folder: Path) -> Path:
     """The bin folder of an environment that holds the wheel and what it depends on."""
-    where = tmp_path_factory.mktemp("environment") / "venv"
+    where = folder / "venv"
     venv.create(where)
     uv = Path(sys.prefix) / "bin" / "uv"
     python = str(where / "bin" / "python")
@@ -65,16 +73,16 @@ def test_the_wheel_carries_everything(wheel: Path) -> None:
 
 
 @pytest.fixture
-def up(installed: Path, tmp_path: Path) -> Iterator[Path]:
+def up(installed: Path, folder: Path) -> Iterator[Path]:
     """`inventory-match up` at its ready line, in an empty folder; gives the data folder."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "INVENTORY_MATCH_"))
     }
-    log = tmp_path / "up.log"
+    log = folder / "up.log"
     with log.open("wb") as lines:
         process = subprocess.Popen(
-            [installed / "inventory-match", "up", "--data", tmp_path / "data"],
-            cwd=tmp_path, env=environment, stdout=lines, stderr=subprocess.STDOUT, start_new_session=True,
+            [installed / "inventory-match", "up", "--data", folder / "data"],
+            cwd=folder, env=environment, stdout=lines, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + READY_WITHIN_S
@@ -82,7 +90,7 @@ def up(installed: Path, tmp_path: Path) -> Iterator[Path]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        yield tmp_path / "data"
+        yield folder / "data"
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, log.read_text()
     finally:
