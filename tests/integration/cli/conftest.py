@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inventory_match.bootstrap import App
-from inventory_match.cli import frame, main
+from inventory_match.cli import main
 from inventory_match.db.models import Location, PolicyRule, Product, Store
 from inventory_match.embedded.machine import Machine
 
@@ -28,11 +28,10 @@ def environment(machine: Machine, app: App) -> dict[str, str]:
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
     """`run("stock", "show")`, with settings as keywords; the exit code is for the test to judge."""
-    frame.console.width = 400  # nothing is broken over lines
 
     def invoke(*args: str, code: int = 0, **settings: str) -> Result:
         more = {f"INVENTORY_MATCH_{name.upper()}": value for name, value in settings.items()}
-        result = CliRunner().invoke(main, args, env={**environment, **more})
+        result = CliRunner().invoke(main, args, env={**environment, "COLUMNS": "400", **more})
         assert result.exit_code == code, result.output
         return result
 
