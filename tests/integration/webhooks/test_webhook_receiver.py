@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -56,16 +56,16 @@ def test_the_reference_library_is_understood(receiver: WebhookReceiver, heard: l
 @pytest.mark.parametrize(
     ("sent", "complaint"),
     [
-        (signed(OTHER), "no signature fits"),
-        (signed(at=datetime.now(UTC) - timedelta(minutes=6)), "from now"),
-        ({"content-type": "application/json"}, "header is missing"),
+        (lambda: signed(OTHER), "no signature fits"),
+        (lambda: signed(at=datetime.now(UTC) - timedelta(minutes=6)), "from now"),
+        (lambda: {"content-type": "application/json"}, "header is missing"),
     ],
     ids=["another secret", "too old", "unsigned"],
 )
 def test_what_does_not_verify_gets_401(
-    receiver: WebhookReceiver, heard: list[Received], sent: dict[str, str], complaint: str
+    receiver: WebhookReceiver, heard: list[Received], sent: Callable[[], dict[str, str]], complaint: str
 ) -> None:
-    assert SENDER.post(receiver.url, sent, BODY).status == 401
+    assert SENDER.post(receiver.url, sent(), BODY).status == 401
     assert not heard[0].verified
     assert complaint in str(heard[0].complaint)
 
