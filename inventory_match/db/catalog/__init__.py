@@ -2,7 +2,8 @@
 
 from inventory_match.db.models import Encoder
 
-from .encoders import active_encoder, ensure_index, has_active_encoder, register_encoder
+from .encoders import active_encoder, has_active_encoder, register_encoder
+from .index import ensure_index
 from .nearest import nearest
 from .products import (
     Listed,

@@ -24,7 +24,7 @@ from inventory_match.db.models import Encoder
 from inventory_match.domain.errors import NotFound
 from inventory_match.domain.matching import Candidate
 
-from .encoders import OPERATORS
+from .index import OPERATORS
 
 if TYPE_CHECKING:
     import numpy as np

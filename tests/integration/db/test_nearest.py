@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from inventory_match.bootstrap import App
 from inventory_match.db import catalog, migrate
-from inventory_match.db.catalog.encoders import index_name
+from inventory_match.db.catalog.index import index_name
 from inventory_match.db.engine import make_engine
 from inventory_match.db.models import Encoder
 from inventory_match.domain.errors import ConfigurationError, NotFound
