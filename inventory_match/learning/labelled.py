@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inventory_match import catalog_file
-from inventory_match.catalog_file import CatalogFile, CatalogRow
+from inventory_match.catalog_file import CatalogFile, CatalogRow, PixelBox
 from inventory_match.domain.errors import InvalidInput, PhotoRejected
 from inventory_match.domain.photos import Box
 from inventory_match.vision.images import crop
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from inventory_match.ports import Decoder, Image
 
 
+SLACK = 1.0
+"""Pixels, exclusive, by which a box may reach beyond the picture: it is cut there, for boxes that were scaled and rounded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One row, and the file it stands in."""
+    """One row, the file it stands in, and the folder that the row's image path starts from."""
 
     file: CatalogFile
     row: CatalogRow
+    folder: Path
 
     @property
     def sku(self) -> str:
@@ -40,26 +45,45 @@ class Labelled:
         """The part of the photo that shows the product, RGB uint8 (h, w, 3). Raises InvalidInput naming file and line."""
         row = self.row
         try:
-            photo = decode((self.file.path.parent / row.image).read_bytes()).image
+            photo = decode((self.folder / row.image).read_bytes()).image
         except OSError as error:
-            cure = "paths are relative to the CSV"
+            cure = f"paths are relative to {self.folder}; --images names another folder"
             raise self.file.error(row.line, "image", f"{row.image}: {error.strerror}", cure) from error
         except PhotoRejected as error:
             raise self.file.error(row.line, "image", f"{row.image}: {error}", "mend or remove the row") from error
-        if row.box is None:
-            return photo
+        return photo if row.box is None else self._cut(photo, row.box)
+
+    def _cut(self, photo: Image, box: PixelBox) -> Image:
         height, width = photo.shape[:2]
-        if row.box.x1 > width or row.box.y1 > height:
-            problem = f"the box reaches to {row.box.x1:g} x {row.box.y1:g}, {row.image} is {width} x {height} px"
-            raise self.file.error(row.line, "x1, y1", problem, "boxes are in pixels of the upright picture")
-        return crop(photo, Box(row.box.x0 / width, row.box.y0 / height, row.box.x1 / width, row.box.y1 / height))
+        if box.x1 >= width + SLACK or box.y1 >= height + SLACK or box.x0 >= width or box.y0 >= height:
+            corners = f"{box.x0:g}, {box.y0:g} to {box.x1:g}, {box.y1:g}"
+            problem = f"the box {corners} leaves {self.row.image}, which is {width} x {height} px"
+            raise self.file.error(
+                self.row.line, "x0, y0, x1, y1", problem, "boxes are in pixels of the upright picture"
+            )
+        return crop(photo, Box(box.x0 / width, box.y0 / height, min(box.x1 / width, 1), min(box.y1 / height, 1)))
 
 
-def read_labelled(path: Path) -> list[Labelled]:
-    """Every row of the file; there must be one. Raises InvalidInput at the first that cannot be understood."""
+def read_labelled(path: Path, images: Path | None = None) -> list[Labelled]:
+    """Every row of the file; there must be one. `images`: the folder its paths start from, where that is not the file's own.
+
+    Raises InvalidInput at the first row that cannot be understood.
+    """
     file = catalog_file.read(path)
     for error in file.bad:
         raise error
     if not file.rows:
         raise InvalidInput("has no rows", file=str(path), line=1, cure="list at least one photo")
-    return [Labelled(file, row) for row in file.rows]
+    return [Labelled(file, row, images or path.parent) for row in file.rows]
+
+
+def read_skus(path: Path) -> frozenset[str]:
+    """The skus of a text file, one a line; empty lines and those that begin with # are passed over. There must be one."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"cannot be read: {error}", file=str(path), cure="a text file, one sku a line") from error
+    skus = frozenset(line for line in lines if line and not line.startswith("#"))
+    if not skus:
+        raise InvalidInput("names no product", file=str(path), line=1, cure="write one sku a line")
+    return skus
