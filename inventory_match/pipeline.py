@@ -113,7 +113,7 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
     photo = seen.photo
     if not photos.hold(session, photo):
         return None
-    encoder = catalog.active_encoder(session, seen.encoder_sha256)
+    encoder = catalog.encoder_that_saw(session, seen.encoder_sha256)
     sighted = _identify(session, seen, encoder, rules)
     sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
     moment = shelf.Moment(photo, seen.captured.at, encoder.name, encoder.sha256, now)

@@ -3,7 +3,8 @@
 InventoryMatchError
 ├── Transient                  trying again later may help: the photo goes back, the delivery is rescheduled
 │   ├── ServiceUnavailable     S3, Postgres, Redis or the queue did not answer in time
-│   └── OutOfTime              the photo took longer than its limit
+│   ├── OutOfTime              the photo took longer than its limit
+│   └── EncoderPruned          the vectors a photo was to be compared with are gone: it is seen again
 └── Permanent                  trying again gives the same answer
     ├── PhotoRejected          not an image, too large, too dark: the photo rests as `rejected`
     ├── PhotoSuperseded        the object was replaced or removed before it was read: rests as `superseded`
@@ -32,6 +33,10 @@ class ServiceUnavailable(Transient):
 
 class OutOfTime(Transient):
     """A photo took longer than its limit."""
+
+
+class EncoderPruned(Transient):
+    """The encoder a photo was seen with has no vectors any more."""
 
 
 class Permanent(InventoryMatchError):
@@ -86,6 +91,7 @@ __all__ = [
     "AddressRefused",
     "ConfigurationError",
     "Conflict",
+    "EncoderPruned",
     "InvalidInput",
     "InventoryMatchError",
     "MessageUnreadable",

@@ -2,7 +2,15 @@
 
 from inventory_match.db.models import Encoder
 
-from .encoders import active_encoder, has_active_encoder, register_encoder
+from .encoders import (
+    active_encoder,
+    add_encoder,
+    encoder_named,
+    encoder_that_saw,
+    has_active_encoder,
+    register_encoder,
+    set_thresholds,
+)
 from .index import ensure_index
 from .nearest import nearest
 from .products import (
@@ -25,8 +33,11 @@ __all__ = [
     "ProductFacts",
     "Reference",
     "active_encoder",
+    "add_encoder",
     "add_references",
     "copy_embeddings",
+    "encoder_named",
+    "encoder_that_saw",
     "ensure_index",
     "gtin_owners",
     "has_active_encoder",
@@ -36,5 +47,6 @@ __all__ = [
     "references_to_embed",
     "register_encoder",
     "retire",
+    "set_thresholds",
     "upsert_products",
 ]

@@ -1,7 +1,7 @@
 """SQLAlchemy models: rows without behaviour, one module a concern. The migrations are the truth; a test compares both."""
 
 from .base import SCHEMA, Base
-from .catalog import Encoder, Product, ReferenceEmbedding, ReferencePhoto
+from .catalog import Encoder, EncoderBuild, EncoderFailure, Product, ReferenceEmbedding, ReferencePhoto
 from .photos import ObjectRemoval, Photo, RejectedMessage, Sighting
 from .site import Assortment, Camera, Location, PolicyRule, RegionOwner, Store
 from .stock import Reorder, StockEvent, StockLevel, StockWatch
@@ -15,6 +15,8 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "Encoder",
+    "EncoderBuild",
+    "EncoderFailure",
     "Location",
     "Message",
     "ObjectRemoval",

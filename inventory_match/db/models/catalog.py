@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base, BigId, Json, Moment, Now
@@ -39,7 +39,11 @@ class ReferencePhoto(Base):
 
 
 class Encoder(Base):
-    """What made a vector: file, dimension, metric, preprocessing, licence, and the thresholds calibrated with it."""
+    """What made a vector: file, dimension, metric, preprocessing, licence, and the thresholds calibrated with it.
+
+    `bucket` and `key` say where its file is kept; null where only the configuration of hosts names it. `pruned_at`: its
+    vectors are gone, and the row stays for the sightings it made.
+    """
 
     __tablename__ = "encoder"
     id: Mapped[BigId]
@@ -53,6 +57,10 @@ class Encoder(Base):
     state: Mapped[str]
     created_at: Mapped[Now]
     activated_at: Mapped[Moment | None]
+    retired_at: Mapped[Moment | None]
+    pruned_at: Mapped[Moment | None]
+    bucket: Mapped[str | None]
+    key: Mapped[str | None]
     __table_args__ = (
         CheckConstraint("state in ('building', 'ready', 'active', 'retired')", name="state"),
         CheckConstraint("metric in ('cosine', 'euclidean')", name="metric"),
@@ -69,3 +77,23 @@ class ReferenceEmbedding(Base):
     sku: Mapped[str] = mapped_column(ForeignKey(Product.sku))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
     __table_args__ = (Index("ix_reference_embedding_encoder_id_sku", "encoder_id", "sku"),)
+
+
+class EncoderBuild(Base):
+    """The pace at which an encoder embeds the references it lacks, over all workers."""
+
+    __tablename__ = "encoder_build"
+    encoder_id: Mapped[int] = mapped_column(ForeignKey(Encoder.id), primary_key=True)
+    next_at: Mapped[Now]
+    last_at: Mapped[Moment | None]
+    rate: Mapped[float | None] = mapped_column(Float)
+
+
+class EncoderFailure(Base):
+    """A reference photo an encoder could not embed, until it is tried again."""
+
+    __tablename__ = "encoder_failure"
+    encoder_id: Mapped[int] = mapped_column(ForeignKey(Encoder.id), primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey(ReferencePhoto.id, ondelete="CASCADE"), primary_key=True)
+    cause: Mapped[str]
+    at: Mapped[Now]

@@ -21,7 +21,7 @@ from inventory_match.db import catalog, migrate
 from inventory_match.db.catalog.index import index_name
 from inventory_match.db.engine import make_engine
 from inventory_match.db.models import Encoder
-from inventory_match.domain.errors import ConfigurationError, NotFound
+from inventory_match.domain.errors import ConfigurationError, Conflict, NotFound
 from inventory_match.domain.matching import Thresholds
 
 DIM = 32
@@ -132,15 +132,31 @@ def test_vectors_of_another_encoder_are_never_compared(session: Session) -> None
 
 def test_another_encoder_than_the_active_one_is_refused(session: Session) -> None:
     with pytest.raises(ConfigurationError, match="no encoder is active"):
-        catalog.active_encoder(session, "x")
+        catalog.active_encoder(session)
     first = catalog.register_encoder(session, Record("first"), THRESHOLDS)
     assert catalog.register_encoder(session, Record("first"), Thresholds(0.6, 0.2)) is first
-    assert first.thresholds == {"accept": 0.6, "margin": 0.2}
     assert catalog.active_encoder(session, Record("first").sha256) is first
-    with pytest.raises(ConfigurationError, match="INVENTORY_MATCH_ENCODER_FILE"):
+    with pytest.raises(ConfigurationError, match="encoders build FILE"):
         catalog.register_encoder(session, Record("second"), THRESHOLDS)
-    with pytest.raises(ConfigurationError, match="made by the encoder first"):
+    with pytest.raises(Conflict, match="first was activated meanwhile"):
         catalog.active_encoder(session, Record("second").sha256)
+
+
+def test_calibrated_thresholds_stay_with_their_encoder(session: Session) -> None:
+    first = catalog.register_encoder(session, Record("first"), THRESHOLDS)
+    catalog.set_thresholds(session, first, Thresholds(0.7, 0.3))
+    assert catalog.register_encoder(session, Record("first"), THRESHOLDS).thresholds == {"accept": 0.7, "margin": 0.3}
+
+
+def test_an_encoder_is_named_by_name_or_by_the_beginning_of_its_sha256(session: Session) -> None:
+    first = catalog.register_encoder(session, Record("first"), THRESHOLDS)
+    other = catalog.add_encoder(session, Record("first", metric="euclidean"), THRESHOLDS)
+    assert (first.state, other.state) == ("active", "building")
+    assert catalog.encoder_named(session, "first-euc") is other
+    with pytest.raises(Conflict, match=r"several.*first-cosine, first-euclid"):
+        catalog.encoder_named(session, "first")
+    with pytest.raises(NotFound, match="'firs_'"):
+        catalog.encoder_named(session, "firs_")
 
 
 def test_vectors_travel_as_binary(session: Session) -> None:
