@@ -139,5 +139,12 @@ def set_thresholds(session: Session, encoder: Encoder, thresholds: Thresholds) -
     session.flush()
 
 
+def set_file(session: Session, encoder: Encoder, bucket: str, key: str) -> None:
+    """Where the encoder's file is kept."""
+    encoder.bucket, encoder.key = bucket, key
+    session.add(encoder)
+    session.flush()
+
+
 def _active(session: Session) -> Encoder | None:
     return session.scalar(select(Encoder).where(Encoder.state == "active"))
