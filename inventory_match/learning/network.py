@@ -37,7 +37,5 @@ def starting_point(recipe: Recipe, weights: Path | None, classes: int) -> Traini
     if weights is not None and weights.suffix == ".safetensors":
         encoder.load_state_dict(read_tensors(read_record(weights)))
     elif weights is not None:
-        wanted = encoder.trunk.state_dict()  # the file's classifier is left behind
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        encoder.trunk.load_state_dict({name: state[name].float() for name in wanted if name in state})
+        encoder.load_torchvision(torch.load(weights, map_location="cpu", weights_only=True))
     return TrainingNetwork(encoder, classes, recipe.dim)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _FROM_TENSORFLOW = ("inception_v3", "googlenet")
 """Trained on -1..1. torchvision takes them ImageNet's mean and deviation and converts inside the model, if it brought the
-weights itself; a file is loaded without, so the record says what the network really wants (`build_trunk` ends the other)."""
+weights itself. A trunk is only its layers, so the record says what these really want."""
 
 
 def assemble(
@@ -78,7 +78,8 @@ def fit_pca(features: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tenso
 @torch.inference_mode()
 def _features(network: EmbeddingNetwork, crops: Sequence[Image], how: Preprocessing, batch: int = 32) -> torch.Tensor:
     starts = range(0, len(crops), batch)
-    return torch.cat([network.trunk(preprocess(crops[start : start + batch], how)) for start in starts])
+    maps = (network.feature_map(preprocess(crops[start : start + batch], how)) for start in starts)
+    return torch.cat([network.pooled(features) for features in maps])
 
 
 def _preprocessing(arch: str, weights: str | None) -> Preprocessing:

@@ -72,7 +72,7 @@ class TorchEncoder:
         if self._threads:
             torch.set_num_threads(self._threads)
         record = self.record
-        network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine")
+        network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
         try:
             network.load_state_dict(read_tensors(record))
         except RuntimeError as error:

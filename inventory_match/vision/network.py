@@ -1,14 +1,19 @@
-"""The shape every encoder has: a torchvision trunk without its classifier, then one linear map to the embedding.
+"""The shape every encoder has: feature map, pooling, one linear map to the embedding.
 
-Whatever brought the linear map about (training, PCA, a seeded orthogonal projection), serving sees one weight and one
-bias, so an encoder file means the same for all of them. A trunk is any classification model of torchvision's registry
-whose last layer is linear: vgg16, resnet18, resnet50, inception_v3, mobilenet_v2, mobilenet_v3_large, convnext_tiny ...
+The feature map comes from a torchvision network without its classifier: VGG, ResNet, Inception, MobileNet, EfficientNet,
+ConvNeXt, DenseNet, RegNet ... Whatever brought the linear map about (training, PCA, a seeded orthogonal projection),
+serving sees one weight and one bias, so an encoder file means the same for all of them.
+
+torchvision's convolutional models run their children in the order they are listed in, up to the pooling (its own
+`IntermediateLayerGetter` rests on the same). So a trunk is a plain `Sequential` of them under torchvision's names, and its
+blocks can be frozen, folded or looked at one by one. Models that do not work so (ViT, SqueezeNet) are refused.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import cast
+from collections import OrderedDict
+from itertools import pairwise, takewhile
+from typing import Literal, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -18,53 +23,127 @@ from torchvision.models import get_model, get_model_builder
 
 from inventory_match.domain.errors import ConfigurationError
 
+Pool: TypeAlias = Literal["average", "gem"]
+
 _EXTRA = {"inception_v3": {"init_weights": False}, "googlenet": {"init_weights": False}}
 """These two draw truncated normals with scipy for half a minute unless told not to."""
 
+_SIDE = ("AuxLogits", "aux1", "aux2")
+"""Inception's side classifiers, only of use to its first training."""
 
-def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Module, int]:
-    """The trunk named `arch` and the width of its features; it maps (n, 3, h, w) to (n, width).
+_BEHIND_FEATURES = ("avgpool", "dropout", "fc", "head", "classifier")
+"""What torchvision calls the children that come after the feature map."""
+
+_SMALLEST = 96
+"""Side in px of a picture every trunk can take (Inception needs 75)."""
+
+
+def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Sequential, nn.Sequential, int]:
+    """Of torchvision's model `arch`: what maps (n, 3, h, w) to features (n, width, h', w'), what normalises these once
+    they are pooled (ConvNeXt; else nothing), and the width.
 
     `weights` is torchvision's name ("DEFAULT", "IMAGENET1K_V1"), downloaded by torchvision, or None for random ones.
-    Raises ConfigurationError for a name torchvision does not have or a model that does not end in a linear layer.
+    Raises ConfigurationError for a name torchvision does not have or a model that is no convolutional network ending in a
+    linear layer.
     """
     try:
         get_model_builder(arch)
     except ValueError as error:
         raise ConfigurationError(f"torchvision has no model {arch!r}; try mobilenet_v2 or resnet50") from error
     model = get_model(arch, weights=weights, **(_EXTRA.get(arch, {}) if weights is None else {}))
-    for side in ("AuxLogits", "aux1", "aux2"):  # inception's side classifiers, only of use to its first training
-        if hasattr(model, side):
-            setattr(model, side, None)
-            model.aux_logits = False
-    if hasattr(model, "transform_input"):  # set by torchvision where it brings weights, but normalising is the record's
-        model.transform_input = False
-    return model, _cut_classifier(model, arch)
-
-
-def _cut_classifier(model: nn.Module, arch: str) -> int:
-    """Replaces the last linear layer by the identity and returns how wide its input was."""
-    last_name, last_child = list(model.named_children())[-1]
-    linear = [(name, layer) for name, layer in last_child.named_modules() if isinstance(layer, nn.Linear)]
-    if not linear:
+    children = list(model.named_children())
+    if not any(isinstance(layer, nn.Linear) for layer in children[-1][1].modules()):
         raise ConfigurationError(f"{arch!r} does not end in a linear classifier, so it cannot be a trunk")
-    name, layer = linear[-1]
-    model.set_submodule(f"{last_name}.{name}" if name else last_name, nn.Identity())
-    return layer.in_features
+    kept = [(name, child) for name, child in _features(children) if name not in _SIDE]
+    if arch.startswith("densenet"):  # calls it in `forward`
+        kept.append(("relu", nn.ReLU(inplace=True)))
+    trunk = nn.Sequential(OrderedDict(kept))
+    return trunk, _neck(*children[-1]), _width(trunk, arch)
+
+
+def _features(children: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:
+    return list(takewhile(lambda child: child[0] not in _BEHIND_FEATURES, children))
+
+
+def _neck(name: str, classifier: nn.Module) -> nn.Sequential:
+    """The norms a classifier begins with, under their names."""
+    layers = takewhile(lambda layer: isinstance(layer[1], nn.LayerNorm), classifier.named_children())
+    norms = OrderedDict(layers)
+    return nn.Sequential(OrderedDict({name: nn.Sequential(norms)}) if norms else OrderedDict())
+
+
+@torch.no_grad()
+def _width(trunk: nn.Sequential, arch: str) -> int:
+    """Found by trying; in evaluation mode, so that no batch norm remembers the blank picture."""
+    try:
+        shape = trunk.eval()(torch.zeros(1, 3, _SMALLEST, _SMALLEST)).shape
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        raise ConfigurationError(f"{arch!r} has no feature map to pool; use a convolutional network") from error
+    if len(shape) != 4:
+        raise ConfigurationError(f"{arch!r} has no feature map to pool; use a convolutional network")
+    trunk.train()
+    return int(shape[1])
+
+
+class GeM(nn.Module):
+    """Generalised mean over the map, (n, c, h, w) to (n, c, 1, 1): the average where p is 1, towards the maximum above.
+
+    p is learned. Radenovic, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation, TPAMI 2019.
+    """
+
+    def __init__(self, p: float = 3.0, least: float = 1e-6) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor(p))
+        self._least = least  # a power of zero has no gradient
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        powers = features.clamp(min=self._least).pow(self.p)
+        return functional.adaptive_avg_pool2d(powers, 1).pow(1 / self.p)
 
 
 class EmbeddingNetwork(nn.Module):
-    """(n, 3, size, size) floats to (n, dim) embeddings, L2-normalised where the metric is cosine."""
+    """(n, 3, size, size) floats to (n, dim) embeddings, L2-normalised where the metric is cosine.
 
-    def __init__(self, arch: str, dim: int, *, normalise: bool, weights: str | None = None) -> None:
+    Its steps are there for those who look inside or cache: `feature_map`, then `pooled`, then `head`.
+    """
+
+    def __init__(
+        self, arch: str, dim: int, *, normalise: bool, pool: Pool = "average", weights: str | None = None
+    ) -> None:
         super().__init__()
-        self.trunk, self.width = build_trunk(arch, weights)
+        self.trunk, self.neck, self.width = build_trunk(arch, weights)
+        self.pool: nn.Module = GeM() if pool == "gem" else nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(self.width, dim)
         self.normalise = normalise
 
+    def feature_map(self, batch: torch.Tensor) -> torch.Tensor:
+        """(n, 3, h, w) to (n, width, h', w'): what is seen, and still where."""
+        return cast("torch.Tensor", self.trunk(batch))
+
+    def pooled(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, width, h', w') to (n, width)."""
+        return cast("torch.Tensor", self.neck(self.pool(features))).flatten(1)
+
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        embedding = cast("torch.Tensor", self.head(self.trunk(batch)))
+        embedding = cast("torch.Tensor", self.head(self.pooled(self.feature_map(batch))))
         return functional.normalize(embedding) if self.normalise else embedding
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The trunk in pieces, first to last: torchvision's own, stages opened (MobileNetV2: 19, ResNet-50: 20)."""
+        return [
+            block
+            for child in self.trunk.children()
+            for block in (child.children() if type(child) is nn.Sequential else (child,))
+        ]
+
+    def load_torchvision(self, state: dict[str, torch.Tensor]) -> None:
+        """Takes over a state dict of the whole torchvision model; its classifier is left behind.
+
+        Raises KeyError naming the first tensor that is missing, RuntimeError where shapes differ.
+        """
+        for part in (self.trunk, self.neck):
+            part.load_state_dict({name: state[name].float() for name in part.state_dict()})
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:

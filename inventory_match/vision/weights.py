@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 _KEY = "inventory_match.encoder"
-_REPAIR = "fetch it again, or train one with `python -m inventory_match.learning.train`"
+_REPAIR = "fetch it again, or train one with `inventory-match train`"
 
 UNCALIBRATED = Thresholds(accept=0.6, margin=0.02)
 """For encoders nobody has calibrated: a cautious guess, to be replaced by measuring on one's own photos."""
@@ -55,7 +55,8 @@ class Preprocessing:
 class EncoderRecord:
     """What an encoder is, and the thresholds calibrated with it, which mean nothing for another.
 
-    `path` and `sha256` are the file's, known once it has been written or read; they are not stored inside it.
+    `pool` is how the feature map becomes one vector; files older than the field were averaged. `path` and `sha256` are the
+    file's, known once it has been written or read; they are not stored inside it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class EncoderRecord:
     licence: str
     origin: str
     thresholds: Thresholds
+    pool: Literal["average", "gem"] = "average"
     sha256: str = field(default="", compare=False)
     path: Path | None = field(default=None, compare=False)
 

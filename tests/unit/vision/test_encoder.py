@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torchvision.models import inception_v3
+from torchvision.models import get_model, inception_v3
 
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.domain.matching import Thresholds
 from inventory_match.learning.export import folded
 from inventory_match.vision.assembly import assemble, fit_pca
 from inventory_match.vision.encoder import TorchEncoder, preprocess
-from inventory_match.vision.network import EmbeddingNetwork, fold_batch_norms
+from inventory_match.vision.network import EmbeddingNetwork, GeM, fold_batch_norms
 from inventory_match.vision.weights import (
     EncoderRecord,
     Preprocessing,
@@ -190,16 +190,45 @@ def test_preprocessing_gives_squares(how: Preprocessing, shape: tuple[int, int])
 
 
 @pytest.mark.parametrize(("arch", "width"), [
-    ("vgg16", 4096), ("resnet18", 512), ("resnet50", 2048), ("inception_v3", 2048), ("mobilenet_v2", 1280),
-    ("mobilenet_v3_large", 1280), ("convnext_tiny", 768), ("efficientnet_b0", 1280), ("vit_b_32", 768), ("googlenet", 1024),
+    ("vgg16", 512), ("resnet18", 512), ("resnet50", 2048), ("inception_v3", 2048), ("mobilenet_v2", 1280),
+    ("mobilenet_v3_large", 960), ("convnext_tiny", 768), ("efficientnet_b0", 1280), ("googlenet", 1024),
+    ("densenet121", 1024), ("shufflenet_v2_x0_5", 1024), ("mnasnet0_5", 1280), ("swin_t", 768),
 ])  # fmt: skip
 def test_trunks_lose_their_classifier_only(arch: str, width: int) -> None:
     """Built without memory or arithmetic (the meta device), since some of them are large."""
-    side = {"inception_v3": 299, "vit_b_32": 224}.get(arch, 96)
     with torch.device("meta"):
-        network = EmbeddingNetwork(arch, 256, normalise=True).eval()
+        network = EmbeddingNetwork(arch, 256, normalise=True, pool="gem").eval()
         assert network.width == width
-        assert network(torch.empty(2, 3, side, side)).shape == (2, 256)
+        assert network.feature_map(torch.empty(2, 3, 128, 96)).shape[:2] == (2, width)
+        assert network(torch.empty(2, 3, 128, 96)).shape == (2, 256)
+
+
+@pytest.mark.parametrize("arch", ["mobilenet_v2", "resnet18"])
+def test_the_feature_map_pooled_is_what_torchvision_classifies(arch: str) -> None:
+    """The whole model of torchvision, its last linear layer taken out, is the reference."""
+    torch.manual_seed(1)
+    model = get_model(arch).eval()
+    network = EmbeddingNetwork(arch, 8, normalise=True).eval()
+    network.load_torchvision(model.state_dict())
+    last = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)][-1]
+    model.set_submodule(last, nn.Identity())
+    with torch.inference_mode():
+        crops = torch.rand(1, 3, 64, 64)
+        torch.testing.assert_close(network.pooled(network.feature_map(crops)), model(crops))
+
+
+def test_gem_is_the_average_at_one_and_nears_the_maximum() -> None:
+    features = torch.rand(2, 5, 4, 3)
+    torch.testing.assert_close(GeM(1.0)(features), features.mean((2, 3), keepdim=True))
+    torch.testing.assert_close(
+        GeM(400.0)(features.double()).float(), features.amax((2, 3), keepdim=True), atol=0.01, rtol=0
+    )
+
+
+def test_older_records_were_pooled_by_averages() -> None:
+    old = json.loads(record().to_json())
+    del old["pool"]
+    assert EncoderRecord.from_json(json.dumps(old)) == record(pool="average")
 
 
 def test_what_cannot_be_a_trunk_is_refused() -> None:
@@ -207,6 +236,8 @@ def test_what_cannot_be_a_trunk_is_refused() -> None:
         EmbeddingNetwork("vgg99", 8, normalise=True)
     with torch.device("meta"), pytest.raises(ConfigurationError, match="does not end in a linear classifier"):
         EmbeddingNetwork("squeezenet1_0", 8, normalise=True)
+    with torch.device("meta"), pytest.raises(ConfigurationError, match="'vit_b_32' has no feature map to pool"):
+        EmbeddingNetwork("vit_b_32", 8, normalise=True)
 
 
 def test_assembly_is_repeatable_and_embeds(tmp_path: Path) -> None:
@@ -219,7 +250,7 @@ def test_assembly_is_repeatable_and_embeds(tmp_path: Path) -> None:
     assert TorchEncoder(one).embed(pictures((30, 30))).shape == (1, 8)
     head = read_tensors(one)["head.weight"]
     assert (head @ head.T).numpy() == pytest.approx(np.eye(8), abs=2e-3)
-    with pytest.raises(ConfigurationError, match="1024 features, too few for 2000"):
+    with pytest.raises(ConfigurationError, match="576 features, too few for 2000"):
         assemble(tmp_path / "4.safetensors", "mobilenet_v3_small", weights=None, dim=2000)
 
 
