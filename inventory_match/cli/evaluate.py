@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import SecretStr
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from inventory_match.bootstrap import App, migrations
-from inventory_match.cli.frame import opened, problems, say, table, with_app
-from inventory_match.db import migrate
-from inventory_match.db.scratch import answers, scratch_database
+from inventory_match.bootstrap import App
+from inventory_match.cli.frame import say, table, with_app
+from inventory_match.cli.scratch import a_server, bars, scratch_serving
+
+if TYPE_CHECKING:
+    from inventory_match.learning.breakdown import Category, Confusion
+    from inventory_match.learning.evaluate import Serving
+    from inventory_match.learning.figures import Figures
+    from inventory_match.learning.report import Report
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
+_Folder = click.Path(exists=True, file_okay=False, path_type=Path)
+_NewFile = click.Path(dir_okay=False, path_type=Path)
+CONFUSIONS_SHOWN = 10
+SHEET_ROWS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The options of `retrieval`."""
+
+    references: tuple[Path, ...]
+    queries: tuple[Path, ...]
+    images: tuple[Path, ...]
+    per_product: int | None
+    seed: int
+    exclude_skus: Path | None
+    new_skus: Path | None
+    robustness: bool
+    plots: Path | None
+    sheet: Path | None
+    out: Path | None
+    compare: bool
+    encoders: tuple[Path, ...]
 
 
 @click.group()
@@ -26,60 +52,107 @@ def evaluate() -> None:
 
 
 @evaluate.command("retrieval")
-@click.option("--references", type=_File, required=True, help="CSV of the catalog: image, sku and perhaps x0,y0,x1,y1.")
-@click.option("--queries", type=_File, required=True, help="CSV of photos to find; skus without reference are unknown.")
-@click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the figures.")
+@click.option(
+    "--references",
+    type=_File,
+    required=True,
+    multiple=True,
+    help="CSV of the catalog: image, sku, perhaps x0,y0,x1,y1.",
+)
+@click.option(
+    "--queries", type=_File, required=True, multiple=True, help="CSV of photos to find; without reference: unknown."
+)
+@click.option("--images", type=_Folder, multiple=True, help="Where photos lie that are not beside their CSV.")
+@click.option("--per-product", type=click.IntRange(1), help="So many references a product, drawn at random.")
+@click.option("--seed", default=0, show_default=True, help="Of what is drawn at random.")
+@click.option("--exclude-skus", type=_File, help="Products, one a line, whose references are left out: unknown.")
+@click.option("--new-skus", type=_File, help="Ask only for these; --per-product limits only them.")
+@click.option("--robustness", is_flag=True, help="Also top1 on blurred, dark, turned, ... queries: six times as long.")
+@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Folder for curves as PNG.")
+@click.option("--sheet", type=_NewFile, help="PNG of the most frequent confusions, in pictures.")
+@click.option("--json", "out", type=_NewFile, help="Where to write the figures.")
+@click.option("--compare", is_flag=True, help="Measure ENCODERS, files, beside the configured one.")
+@click.argument("encoders", nargs=-1, type=_File)
 @with_app
-def retrieval(app: App, references: Path, queries: Path, out: Path | None) -> None:
+def retrieval(app: App, /, **options: Any) -> None:
     """Figures of retrieval, through the decoder, encoder, SQL and decision that serve, in a scratch database.
 
     The database is made on the configured server and dropped afterwards; where none answers, one is started for the purpose.
     """
-    from inventory_match.learning.evaluate import Serving
-    from inventory_match.learning.evaluate import evaluate as measure
-    from inventory_match.learning.labelled import read_labelled
-    from inventory_match.vision.images import decoder
-
-    settings = app.settings
-    catalog, asked = read_labelled(references), read_labelled(queries)
-    decode = decoder(max_bytes=settings.photo_max_bytes, max_pixels=settings.photo_max_pixels)
-    with _scratch(app) as scratch, _progress() as progress:
-        serving = Serving(scratch.unit_of_work, decode, app.encoder, app.encoder_record, app.rules)
-        task = progress.add_task("photos", total=len(catalog) + len(asked))
-        found = asdict(measure(serving, catalog, asked, lambda done: progress.advance(task, done)))
-    table("Retrieval", ["figure", "value"], [(key, _plain(value)) for key, value in found.items()])
-    if out is not None:
-        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        say(f"written to {out}")
-
-
-@contextmanager
-def _scratch(app: App) -> Iterator[App]:
-    """An app on a migrated database of its own."""
-    with ExitStack() as held:
-        url = held.enter_context(scratch_database(held.enter_context(_server(app))))
-        scratch = held.enter_context(opened(app.settings.model_copy(update={"database_url": SecretStr(url)})))
-        migrate.upgrade(scratch.engine, migrations())
-        yield scratch
+    chosen = _Chosen(**options)
+    if chosen.compare != bool(chosen.encoders):
+        raise click.UsageError("--compare and encoder files go together: --compare a.safetensors b.safetensors")
+    with a_server(app) as server:
+        with scratch_serving(app, server) as serving:
+            report = _measure(serving, chosen, spoilt=chosen.robustness)
+            _show(report)
+            for path in _pictures(serving, report, chosen):
+                say(f"written to {path}")
+            found = report.as_json()
+            compared = [(serving, report.figures)]
+        for path in chosen.encoders:
+            with scratch_serving(app, server, path) as other:
+                compared.append((other, _measure(other, chosen, spoilt=False).figures))
+    if chosen.compare:
+        _show_side_by_side(compared)
+        found["compare"] = [_named(one) | asdict(seen) for one, seen in compared]
+    if chosen.out is not None:
+        chosen.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        say(f"written to {chosen.out}")
 
 
-@contextmanager
-def _server(app: App) -> Iterator[str]:
-    configured = app.settings.database_url.get_secret_value()
-    if answers(configured):
-        yield configured
-        return
-    from inventory_match.embedded.machine import Machine
+def _measure(serving: Serving, chosen: _Chosen, *, spoilt: bool) -> Report:
+    from inventory_match.learning.report import evaluate as measure
+    from inventory_match.learning.selection import Selection, read_several
 
-    problems.print("no server answers at INVENTORY_MATCH_DATABASE_URL; starting one for this", style="dim")
-    with Machine() as machine:
-        yield machine.dsn
+    catalog, listed = (read_several(paths, chosen.images) for paths in (chosen.references, chosen.queries))
+    selection = Selection(chosen.per_product, chosen.seed, chosen.exclude_skus, chosen.new_skus)
+    references, queries = selection.of(catalog, listed)
+    with bars() as bar:
+        return measure(serving, references, queries, bar, spoil_seed=chosen.seed if spoilt else None)
 
 
-def _progress() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=problems, transient=True)
+def _show(report: Report) -> None:
+    table("Retrieval", ["figure", "value"], [(key, _plain(value)) for key, value in asdict(report.figures).items()])
+    if report.robustness is not None:
+        clean = ("as they are", _plain(report.figures.top1))
+        rows = [clean, *((name, _plain(top1)) for name, top1 in report.robustness.items())]
+        table("Robustness", ["queries", "top1"], rows)
+    if report.per_category:
+        _table_of("Categories", report.per_category)
+    if report.confusions:
+        _table_of("Most confused", report.confusions[:CONFUSIONS_SHOWN])
 
 
-def _plain(value: float | None) -> float | int | None:
+def _table_of(title: str, rows: Sequence[Category] | Sequence[Confusion]) -> None:
+    body = [asdict(row) for row in rows]
+    table(title, list(body[0]), [[_plain(value) for value in row.values()] for row in body])
+
+
+def _pictures(serving: Serving, report: Report, chosen: _Chosen) -> Iterator[Path]:
+    """Writes those that were asked for."""
+    if chosen.plots is not None:
+        from inventory_match.learning.charts import write_charts
+
+        yield from write_charts(chosen.plots, report.asked.answered, serving.rules.thresholds)
+    if chosen.sheet is not None and report.confusions:
+        from inventory_match.learning.contact_sheet import contact_sheet
+        from inventory_match.learning.report import worst_mistakes
+
+        contact_sheet(worst_mistakes(report, SHEET_ROWS), serving.decode).save(chosen.sheet, "PNG")
+        yield chosen.sheet
+
+
+def _show_side_by_side(compared: Sequence[tuple[Serving, Figures]]) -> None:
+    names = [serving.record.name for serving, _ in compared]
+    columns = [asdict(seen) for _, seen in compared]
+    rows = [[key, *(_plain(column[key]) for column in columns)] for key in columns[0]]
+    table("Side by side", ["figure", *names], rows)
+
+
+def _named(serving: Serving) -> dict[str, str]:
+    return {"encoder": serving.record.name, "sha256": serving.record.sha256}
+
+
+def _plain(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value

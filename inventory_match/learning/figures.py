@@ -7,6 +7,11 @@
   i <= R at which a reference of that product stands.
 - macro_f1: F1 of the decision (a product, or unknown; ambiguous counts as unknown), averaged over the products asked for and,
   where queries are unknown, over `unknown`, each weighing the same (scikit-learn, `f1_score(average="macro")`).
+- f1: F1 of the decisions for a product, all queries weighing the same: the harmonic mean of precision (right matches of all
+  matches, an unknown product that was matched being a wrong one) and recall (right matches of all known queries)
+  (scikit-learn, `f1_score(average="micro")` over the products, `unknown` not being one of them).
+- mape: mean, over the products that known queries show, of |matches - queries| / queries: how far off counts taken from these
+  decisions would be; a share (0.1: 10 %), and null without known queries (scikit-learn, `mean_absolute_percentage_error`).
 - roc_auc_known: area under the ROC curve of the best similarity as a sign that the product is in the catalog (scikit-learn,
   `roc_auc_score`); null where all queries are known, or none is.
 - coverage_at_precision_99: largest share of all queries, those of greatest best similarity first, whose first candidates
@@ -17,30 +22,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from inventory_match.domain.matching import Candidate
+
 UNKNOWN = ""
 """Stands beside the skus as an answer; no sku is empty."""
+NOTHING = -1.0
+"""The similarity of the best candidate where there is none."""
 PRECISION = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One query. `truth` and `decided` are a sku or UNKNOWN; `products` the candidates' skus, best first; `similarity` that
-    of the best (-1: none). `references`: skus of the R nearest references, R as many as there are of `truth`."""
+    """One query. `truth` and `decided` are a sku or UNKNOWN; `candidates` what the search found, best first. `references`:
+    skus of the R nearest references, R as many as there are of `truth`."""
 
     truth: str
     decided: str
-    products: tuple[str, ...]
-    similarity: float
+    candidates: tuple[Candidate, ...]
     references: tuple[str, ...] = ()
 
     @property
+    def first(self) -> str:
+        """The sku of the best candidate, or UNKNOWN."""
+        return self.candidates[0].sku if self.candidates else UNKNOWN
+
+    @property
+    def similarity(self) -> float:
+        return self.candidates[0].similarity if self.candidates else NOTHING
+
+    @property
+    def known(self) -> bool:
+        return self.truth != UNKNOWN
+
+    @property
     def right(self) -> bool:
-        return self.truth != UNKNOWN and self.products[:1] == (self.truth,)
+        return self.known and self.first == self.truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +73,8 @@ class Figures:
     top5: float | None
     map_at_r: float | None
     macro_f1: float
+    f1: float
+    mape: float | None
     roc_auc_known: float | None
     coverage_at_precision_99: float
     n_queries: int
@@ -60,12 +84,14 @@ class Figures:
 
 def figures(answered: Sequence[Answered], n_references: int, seconds: float) -> Figures:
     """`answered` must hold at least one query; `seconds`: how long all of them took."""
-    known = [one for one in answered if one.truth != UNKNOWN]
+    known = [one for one in answered if one.known]
     return Figures(
         top1=_mean([one.right for one in known]),
-        top5=_mean([one.truth in one.products[:5] for one in known]),
+        top5=_mean([one.truth in [found.sku for found in one.candidates[:5]] for one in known]),
         map_at_r=_mean([average_precision_at_r(one.references, one.truth) for one in known]),
         macro_f1=macro_f1(answered),
+        f1=f1(answered),
+        mape=mape(answered),
         roc_auc_known=roc_auc_known(answered),
         coverage_at_precision_99=coverage_at_precision(answered),
         n_queries=len(answered),
@@ -88,10 +114,23 @@ def macro_f1(answered: Sequence[Answered]) -> float:
     return float(f1_score(truth, decided, labels=sorted(set(truth)), average="macro", zero_division=0))
 
 
+def f1(answered: Sequence[Answered]) -> float:
+    matched = sum(one.decided != UNKNOWN for one in answered)
+    right = sum(one.known and one.decided == one.truth for one in answered)
+    asked = sum(one.known for one in answered)
+    return 2 * right / (matched + asked) if matched + asked else 0.0
+
+
+def mape(answered: Sequence[Answered]) -> float | None:
+    shown = Counter(one.truth for one in answered if one.known)
+    counted = Counter(one.decided for one in answered)
+    return _mean([abs(counted[sku] - queries) / queries for sku, queries in shown.items()])
+
+
 def roc_auc_known(answered: Sequence[Answered]) -> float | None:
     from sklearn.metrics import roc_auc_score
 
-    known = [one.truth != UNKNOWN for one in answered]
+    known = [one.known for one in answered]
     if len(set(known)) < 2:
         return None
     return float(roc_auc_score(known, [one.similarity for one in answered]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ from inventory_match.cli import main
 from inventory_match.db.engine import UnitOfWork
 from inventory_match.domain.matching import Thresholds
 from inventory_match.embedded.machine import Machine
-from inventory_match.learning.evaluate import Serving, evaluate
+from inventory_match.learning.breakdown import Confusion
+from inventory_match.learning.evaluate import Serving
 from inventory_match.learning.labelled import read_labelled
+from inventory_match.learning.report import evaluate, worst_mistakes
 from inventory_match.pipeline import Rules
 from inventory_match.vision.images import decoder
 from inventory_match.vision.weights import EncoderRecord, Preprocessing
@@ -30,7 +34,7 @@ COLOURS = {
 }  # fmt: skip
 KEYS = {
     "top1", "top5", "map_at_r", "macro_f1", "roc_auc_known", "coverage_at_precision_99", "n_queries", "n_references",
-    "images_per_second",
+    "images_per_second", "f1", "mape", "per_category", "confusions",
 }  # fmt: skip
 
 
@@ -53,12 +57,18 @@ def test_figures_through_sql_and_decide(unit_of_work: UnitOfWork, photos: tuple[
     )  # fmt: skip
     rules = Rules(Thresholds(accept=0.9, margin=0.0), 5, 20_000)
     serving = Serving(unit_of_work, decoder(), ColourEncoder(), record, rules)
-    steps: list[int] = []
+    steps: Counter[str] = Counter()
+
+    def bar(what: str, total: int) -> Callable[[int], None]:
+        steps[f"{what} of {total}"] += 0
+        return lambda done: steps.update({f"{what} of {total}": done})
 
     references, queries = (read_labelled(path) for path in photos)
-    found = evaluate(serving, references, queries, steps.append)
+    report = evaluate(serving, references, queries, bar, spoil_seed=None)
+    found = report.figures
 
-    assert sum(steps) == found.n_references + found.n_queries == 8
+    assert steps == {"references of 5": 5, "queries of 3": 3}
+    assert (found.n_references, found.n_queries) == (5, 3)
     # qA finds A1, A2 first and then one of its three references last of all: (1 + 1) / 3. qB finds A3 before B1.
     assert found.top1 == 0.5
     assert found.top5 == 1.0
@@ -68,6 +78,14 @@ def test_figures_through_sql_and_decide(unit_of_work: UnitOfWork, photos: tuple[
     assert found.roc_auc_known == 1.0
     assert found.coverage_at_precision_99 == pytest.approx(1 / 3), "qA is the surest, then comes qB's mistake"
     assert found.images_per_second > 0
+    # One of two known queries is matched rightly, the other wrongly: precision and recall are 1/2.
+    assert found.f1 == pytest.approx(1 / 2)
+    assert found.mape == pytest.approx((1 + 1) / 2), "two matched as A where one was shown, none as B"
+    assert report.confusions == [Confusion("B", "A", count=1, matched=1)]
+    [mistake] = worst_mistakes(report, 5)
+    assert mistake.right is not None
+    shown = [one.row.image for one in (mistake.query, mistake.wrong, mistake.right)]
+    assert shown == ["qB.png", "A3.png", "B1.png"]
 
 
 def test_the_command_writes_its_keys_and_leaves_no_database_behind(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from inventory_match.domain.matching import Candidate
 from inventory_match.learning.figures import (
     UNKNOWN,
     Answered,
@@ -20,7 +21,8 @@ from inventory_match.learning.figures import (
 def asked(truth: str, products: str, similarity: float = 0.5, decided: str | None = None, refs: str = "") -> Answered:
     """`products` and `refs`: one letter a sku."""
     answer = products[:1] if decided is None else decided
-    return Answered(truth, answer, tuple(products), similarity, tuple(refs))
+    found = tuple(Candidate(sku, similarity - place / 1000) for place, sku in enumerate(products))
+    return Answered(truth, answer, found, tuple(refs))
 
 
 def test_top1_and_top5_look_at_known_queries_only() -> None:
