@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from inventory_match.db import catalog
 from inventory_match.db.engine import UnitOfWork, make_engine
 from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
 from inventory_match.domain.matching import Thresholds
@@ -24,10 +25,13 @@ from inventory_match.pipeline import Eyes, Patience, Rules
 from inventory_match.settings import Settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from sqlalchemy import Engine
 
     from inventory_match import ports
+    from inventory_match.encoder_files import EncoderFiles
     from inventory_match.enrol import Studio
+    from inventory_match.reembed import Workshop
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
     from inventory_match.vision.encoder import TorchEncoder
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 WORKERS = "inventory_match_workers.app"
 PROCESS_PHOTO = "inventory_match.process_photo"
+EMBED_REFERENCES = "inventory_match.embed_references"
 
 
 def migrations() -> Path:
@@ -59,12 +64,15 @@ class App:
 
     @cached_property
     def store(self) -> S3Store:
-        from inventory_match.s3.clients import s3_client
         from inventory_match.s3.store import S3Store
 
-        settings = self.settings
-        client = s3_client(settings.s3_endpoint, settings.aws_region, *self._aws_keys())
-        return S3Store(client, settings.photo_max_bytes)
+        return S3Store(self._s3, self.settings.photo_max_bytes)
+
+    @cached_property
+    def _s3(self) -> S3Client:
+        from inventory_match.s3.clients import s3_client
+
+        return s3_client(self.settings.s3_endpoint, self.settings.aws_region, *self._aws_keys())
 
     @cached_property
     def queue(self) -> SqsQueue:
@@ -99,42 +107,80 @@ class App:
         path = self.settings.encoder_file
         return shipped_default() if path is None else read_record(path, self.settings.encoder_sha256)
 
-    @cached_property
-    def encoder(self) -> TorchEncoder:
+    def make_encoder(self, record: EncoderRecord) -> TorchEncoder:
+        """What runs an encoder file."""
         from inventory_match.vision.encoder import TorchEncoder
 
-        return TorchEncoder(self.encoder_record, threads=self.settings.torch_threads)
+        return TorchEncoder(record, threads=self.settings.torch_threads)
+
+    @cached_property
+    def encoder(self) -> TorchEncoder:
+        """The configured one, which a new database begins with; see `active_encoder` for the one that serves."""
+        return self.make_encoder(self.encoder_record)
+
+    @cached_property
+    def encoder_files(self) -> EncoderFiles:
+        from inventory_match.encoder_files import EncoderFiles
+        from inventory_match.s3.store import S3Store
+
+        settings = self.settings
+        store = S3Store(self._s3, settings.encoder_max_bytes)
+        folder = settings.encoder_cache.expanduser()
+        return EncoderFiles(store, settings.bucket, folder, lambda: self.encoder_record, self.make_encoder)
 
     @cached_property
     def thresholds(self) -> Thresholds:
-        """What was calibrated with the encoder, unless a setting overrides it."""
-        calibrated, settings = self.encoder_record.thresholds, self.settings
-        return Thresholds(
-            accept=calibrated.accept if settings.accept_similarity is None else settings.accept_similarity,
-            margin=calibrated.margin if settings.match_margin is None else settings.match_margin,
-        )
+        """What was calibrated with the configured encoder, unless a setting overrides it."""
+        return self._overridden(self.encoder_record.thresholds)
 
-    @cached_property
-    def eyes(self) -> Eyes:
+    def active_encoder(self) -> tuple[ports.Encoder, Rules]:
+        """The encoder the database says is active at this moment, and the rules that go with it."""
+        with self.unit_of_work() as session:
+            row = catalog.active_encoder(session)
+        thresholds = self._overridden(Thresholds.from_mapping(row.thresholds))
+        settings = self.settings
+        return self.encoder_files.encoder(row), Rules(thresholds, settings.candidates, settings.exact_search_below)
+
+    def sight(self) -> tuple[Eyes, Rules]:
+        """What one photo is seen and settled with. Asked anew for each, because the active encoder may be another by then."""
         from inventory_match.vision.images import crop
 
-        return Eyes(self.store, self.decoder, self.detector, self.encoder, crop)
+        encoder, rules = self.active_encoder()
+        return Eyes(self.store, self.decoder, self.detector, encoder, crop), rules
 
     @cached_property
+    def reference_decoder(self) -> ports.Decoder:
+        """Knows no quality limits: a packshot may be as plain as it likes."""
+        from inventory_match.vision.images import decoder
+
+        return decoder(self.settings.photo_max_bytes, self.settings.photo_max_pixels)
+
+    @property
     def studio(self) -> Studio:
-        """What enrolling a catalog needs. Its decoder knows no quality limits: a packshot may be as plain as it likes."""
+        """What enrolling a catalog needs, with the encoder that is active now; before there is one, the configured one."""
         from inventory_match.enrol import Studio
-        from inventory_match.vision.images import crop, decoder
+        from inventory_match.vision.images import crop
         from inventory_match.vision.jpeg import encode_jpeg
 
+        with self.unit_of_work() as session:
+            row = catalog.active_encoder(session) if catalog.has_active_encoder(session) else None
+        record = self.encoder_files.record(row) if row else self.encoder_record
+        encoder = self.encoder_files.encoder(row) if row else self.encoder
+        parts = self.store, self.settings.bucket, self.reference_decoder, crop, encode_jpeg
+        return Studio(*parts, encoder, record, record.thresholds)
+
+    @cached_property
+    def workshop(self) -> Workshop:
+        """What embedding the catalog anew needs."""
+        from inventory_match.reembed import Workshop
+
         settings = self.settings
-        decode = decoder(settings.photo_max_bytes, settings.photo_max_pixels)
-        return Studio(
-            self.store, settings.bucket, decode, crop, encode_jpeg, self.encoder, self.encoder_record, self.thresholds
-        )
+        decode, files = self.reference_decoder, self.encoder_files
+        return Workshop(self.store, decode, files, settings.embed_rate, settings.exact_search_below)
 
     @cached_property
     def rules(self) -> Rules:
+        """With the thresholds of the configured encoder; see `active_encoder` for those that serve."""
         return Rules(self.thresholds, self.settings.candidates, self.settings.exact_search_below)
 
     @cached_property
@@ -155,15 +201,22 @@ class App:
         )
 
     @cached_property
-    def kicker(self) -> ports.Kicker:
+    def kicker(self) -> CeleryKicker:
         return CeleryKicker(self.settings.redis_url)
+
+    def _overridden(self, calibrated: Thresholds) -> Thresholds:
+        settings = self.settings
+        return Thresholds(
+            accept=calibrated.accept if settings.accept_similarity is None else settings.accept_similarity,
+            margin=calibrated.margin if settings.match_margin is None else settings.match_margin,
+        )
 
     def _aws_keys(self) -> tuple[str | None, str | None]:
         return _plain(self.settings.aws_access_key_id), _plain(self.settings.aws_secret_access_key)
 
 
 class CeleryKicker:
-    """Sends the bare id of a photo to the workers through Redis. A lost kick costs delay: the sweep sends it again."""
+    """Sends bare ids to the workers through Redis. A lost kick costs delay: the chores send it again."""
 
     def __init__(self, redis_url: SecretStr) -> None:
         from celery import Celery
@@ -176,13 +229,20 @@ class CeleryKicker:
         )
 
     def kick(self, photo_id: int) -> None:
-        """Raises ServiceUnavailable where Redis does not answer."""
+        """A photo waits. Raises ServiceUnavailable where Redis does not answer."""
+        self._send(PROCESS_PHOTO, photo_id, queue="photos")
+
+    def kick_embedding(self, encoder_id: int) -> None:
+        """References wait for their vector by this encoder. Raises ServiceUnavailable where Redis does not answer."""
+        self._send(EMBED_REFERENCES, encoder_id, queue="chores")
+
+    def _send(self, task: str, number: int, queue: str) -> None:
         from kombu.exceptions import OperationalError
 
         try:
-            self._celery.send_task(PROCESS_PHOTO, args=[photo_id], queue="photos")
+            self._celery.send_task(task, args=[number], queue=queue)
         except OperationalError as error:
-            raise ServiceUnavailable(f"redis did not take the kick for photo {photo_id}: {error}") from error
+            raise ServiceUnavailable(f"redis did not take the kick {task}({number}): {error}") from error
 
 
 def configure_logging(form: str, level: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from inventory_match import ports
 from inventory_match.catalog_file import CatalogFile, CatalogRow, PixelBox, merged_facts
 from inventory_match.db import catalog
+from inventory_match.db.catalog import builds
 from inventory_match.domain import gtin
 from inventory_match.domain.errors import ConfigurationError, InvalidInput, PhotoRejected, PhotoSuperseded
 from inventory_match.domain.photos import Box, ObjectRef
@@ -94,14 +95,14 @@ def import_catalog(
 ) -> Imported:
     """Takes in every good row; with `strict` all of them or none. `progress` is called once a row, twice with `strict`.
 
-    Raises ConfigurationError where the active encoder is another one, ServiceUnavailable where S3 or Postgres fails: then
-    nothing was taken in.
+    Raises ConfigurationError where the active encoder is another one, Conflict where it is by the end, ServiceUnavailable
+    where S3 or Postgres fails: then nothing was taken in. Other encoders that are kept get their vectors from `reembed`.
     """
     with unit_of_work() as session:
         encoder = catalog.register_encoder(session, studio.record, studio.thresholds)
-        known = {
-            reference for reference, waits in catalog.references_to_embed(session, encoder.id).items() if not waits
-        }
+        waits = catalog.references_to_embed(session, encoder.id)
+        # What another encoder found gone from the bucket is put there again.
+        known = {reference for reference, missing in waits.items() if not missing} - builds.failed(session)
         owners = catalog.gtin_owners(session)
     bad = list(file.bad)
     rows = list(_with_own_gtin(file, owners, bad))
@@ -114,7 +115,7 @@ def import_catalog(
     good = {row.line for row in rows} - {error.line for error in bad}
     taken = [row for row in rows if row.line in good]
     with unit_of_work() as session:
-        new_products = _write(session, encoder.id, taken, embedded)
+        new_products = _write(session, encoder, taken, embedded)
     catalog.ensure_index(unit_of_work.engine, encoder, index_above)
     products = len({row.sku for row in taken})
     return Imported(products, new_products, len(embedded), len(taken) - len(embedded), _in_order(bad))
@@ -216,16 +217,21 @@ def _batches(pictures: Iterable[_Picture]) -> Iterator[list[_Picture]]:
         yield batch
 
 
-def _write(session: Session, encoder_id: int, rows: list[CatalogRow], embedded: list[_Embedded]) -> int:
-    """All in one transaction; what another import wrote meanwhile is left as it is. Returns how many products are new."""
+def _write(session: Session, encoder: catalog.Encoder, rows: list[CatalogRow], embedded: list[_Embedded]) -> int:
+    """All in one transaction; what another import wrote meanwhile is left as it is. Returns how many products are new.
+
+    Raises Conflict where another encoder was activated meanwhile: it would not find these references.
+    """
     catalog.lock(session)
+    catalog.active_encoder(session, encoder.sha256)
     facts = merged_facts(rows)
     new = catalog.upsert_products(session, [catalog.ProductFacts(sku, **said) for sku, said in facts.items()])
     ids = catalog.add_references(session, [each.reference for each in embedded])
-    waiting = catalog.references_to_embed(session, encoder_id)
+    builds.forget_failures(session, references=ids)
+    waiting = catalog.references_to_embed(session, encoder.id)
     catalog.copy_embeddings(
         session,
-        encoder_id,
+        encoder.id,
         (
             (reference_id, each.reference.sku, each.vector)
             for reference_id, each in zip(ids, embedded, strict=True)

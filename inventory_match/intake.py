@@ -29,7 +29,9 @@ _log = structlog.get_logger(__name__)
 PAUSE_S = 2.0
 """Between tries while a server is away."""
 CATALOG_PREFIX = "catalog/"
-"""Where reference photos are kept in the same bucket; they are not camera uploads."""
+ENCODERS_PREFIX = "encoders/"
+"""Where reference photos and encoder files are kept in the same bucket; they are not camera uploads."""
+OURS = (CATALOG_PREFIX, ENCODERS_PREFIX)
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ def scan(
         total += part
 
     for uploaded in listed:
-        if not uploaded.ref.key.startswith(CATALOG_PREFIX):
+        if not uploaded.ref.key.startswith(OURS):
             waiting.append(uploaded)
         if len(waiting) >= batch:
             flush()
@@ -139,7 +141,7 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
         if bucket not in buckets:
             photos.record_rejected(session, message.id, message.body, f"bucket {bucket!r} is not one of ours")
             taken.rejected += 1
-        elif key.startswith(CATALOG_PREFIX):
+        elif key.startswith(OURS):
             continue
         elif isinstance(event, ObjectRemoved):
             photos.record_removal(session, event)

@@ -50,8 +50,14 @@ class Settings(BaseSettings):
     """Events of other buckets are kept as rejected messages. Empty means `bucket` alone."""
 
     encoder_file: Path | None = None
-    """A safetensors file made by the project's pipeline; None means the shipped default."""
+    """The encoder a new database begins with, and the one that is evaluated; None means the shipped default. Which one
+    serves is the database's affair (`inventory-match encoders`)."""
     encoder_sha256: str | None = None
+    encoder_cache: Path = Path("~/.cache/inventory-match/encoders")
+    """Where this machine keeps encoder files it fetched from the bucket."""
+    encoder_max_bytes: int = Field(default=2**30, gt=0)
+    embed_rate: float = Field(default=20, ge=0)
+    """References a second, over all workers, that a new encoder's build may embed; 0: as fast as they can."""
     accept_similarity: float | None = Field(default=None, ge=-1, le=1)
     """Overrides the threshold calibrated with the encoder."""
     match_margin: float | None = Field(default=None, ge=0, le=2)

@@ -44,6 +44,7 @@ def _make(settings: Settings) -> Celery:
         beat_schedule={
             "sweep": {"task": f"{prefix}.sweep", "schedule": settings.sweep_interval},
             "deliver": {"task": f"{prefix}.deliver_webhooks", "schedule": settings.deliver_interval},
+            "embed": {"task": f"{prefix}.embed_missing", "schedule": settings.sweep_interval},
             "silence": {"task": f"{prefix}.notice_silence", "schedule": 60.0},
             "digests": {"task": f"{prefix}.flush_digests", "schedule": 60.0},
             "expire": {"task": f"{prefix}.expire_photos", "schedule": 3600.0},

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from inventory_match import chores, delivery, pipeline
+from inventory_match import chores, delivery, pipeline, reembed
 from inventory_match.db import outbox
+from inventory_match.db.catalog import builds
 
 from .app import app, app_parts
+
+INDEX_SECONDS = 3 * 3600
+"""The last step of a build makes an index, which takes minutes where references are hundreds of thousands."""
 
 
 @app.task(name="inventory_match.process_photo")
 def process_photo(photo_id: int) -> None:
     """Sees and settles one photo, then sends what it had to say."""
     parts = app_parts()
-    pipeline.process(photo_id, parts.eyes, parts.rules, parts.patience, parts.unit_of_work, _now())
+    eyes, rules = parts.sight()
+    pipeline.process(photo_id, eyes, rules, parts.patience, parts.unit_of_work, _now())
     deliver_webhooks.delay()
 
 
@@ -36,6 +41,26 @@ def sweep() -> None:
     chores.sweep(parts.unit_of_work, parts.kicker, parts.settings.photo_attempts, rekick, _now())
     if chores.judge_moved(parts.unit_of_work, _now()):
         deliver_webhooks.delay()
+
+
+@app.task(name="inventory_match.embed_references", time_limit=INDEX_SECONDS)
+def embed_references(encoder_id: int) -> None:
+    """Gives an encoder a few of the vectors it lacks, and comes again for the next."""
+    parts = app_parts()
+    wait = reembed.step(parts.workshop, parts.unit_of_work, encoder_id)
+    if wait is not None:
+        embed_references.apply_async((encoder_id,), countdown=wait)
+
+
+@app.task(name="inventory_match.embed_missing")
+def embed_missing() -> None:
+    """Sees that the active encoder's file is kept, and sets to work on what encoders lack and nobody is embedding."""
+    parts = app_parts()
+    parts.encoder_files.keep_active(parts.unit_of_work)
+    with parts.unit_of_work() as session:
+        waiting = builds.idle_builds(session)
+    for encoder_id in waiting:
+        embed_references.delay(encoder_id)
 
 
 @app.task(name="inventory_match.notice_silence")

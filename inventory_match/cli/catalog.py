@@ -43,6 +43,7 @@ def import_file(app: App, file: Path, *, strict: bool) -> None:
             index_above=app.settings.exact_search_below,
             progress=lambda: bar.advance(task),
         )
+    app.encoder_files.keep_active(app.unit_of_work)
     if done.bad:
         bad = [(error.line, error.key, error.problem, error.cure) for error in done.bad]
         table(f"{file}: bad rows", ("line", "column", "reason", "cure"), bad)
@@ -69,9 +70,10 @@ def search(app: App, image: Path, count: int, store: str | None) -> None:
     from inventory_match.db import catalog as rows
     from inventory_match.domain.matching import Evidence, decide
 
-    vectors = app.encoder.embed([app.studio.decode(image.read_bytes()).image])
+    looking, rules = app.active_encoder()
+    vectors = looking.embed([app.reference_decoder(image.read_bytes()).image])
     with app.unit_of_work() as session:
-        encoder = rows.active_encoder(session, app.encoder.sha256)
+        encoder = rows.encoder_that_saw(session, looking.sha256)
         (found,) = rows.nearest(session, encoder, vectors, count, store, app.settings.exact_search_below)
         known = {product.sku: product for product in rows.list_products(session, {one.sku for one in found})}
     table(
@@ -79,7 +81,7 @@ def search(app: App, image: Path, count: int, store: str | None) -> None:
         ("sku", "name", "category", "similarity"),
         [(one.sku, known[one.sku].name, known[one.sku].category, f"{one.similarity:.4f}") for one in found],
     )
-    decision = decide(Evidence(found), app.thresholds)
+    decision = decide(Evidence(found), rules.thresholds)
     console.print(f"{decision.outcome}: {decision.rule}", markup=False)
 
 

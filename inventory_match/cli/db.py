@@ -26,7 +26,7 @@ def upgrade(app: App) -> None:
     migrate.upgrade(app.engine, migrations())
     with app.unit_of_work() as session:
         if not catalog.has_active_encoder(session):
-            catalog.register_encoder(session, app.encoder_record, app.thresholds)
+            catalog.register_encoder(session, app.encoder_record, app.encoder_record.thresholds)
     after = _revision(app)
     console.print(f"at {after}, nothing to do" if before == after else f"from {before or 'nothing'} to {after}")
 

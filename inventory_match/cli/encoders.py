@@ -1,4 +1,4 @@
-"""`inventory-match encoders`: what encoder is in use, and a file of any torchvision trunk to serve instead."""
+"""`inventory-match encoders`: what encoders there are, and a file of any torchvision trunk; `switch` changes the active one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import click
 
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import console, table, with_app
+from inventory_match.cli.reduce import reduce
+from inventory_match.cli.switch import activate, build, list_, prune, rollback
 
 
 @click.group()
@@ -15,12 +17,23 @@ def encoders() -> None:
     """The CNN that turns crops into vectors."""
 
 
+for _command in (list_, build, activate, rollback, prune, reduce):
+    encoders.add_command(_command)
+
+
 @encoders.command()
+@click.argument("name", required=False)
 @with_app
-def show(app: App) -> None:
-    """Show the configured encoder's record."""
-    record = app.encoder_record
-    table(record.name, ("field", "value"), [(name, str(getattr(record, name))) for name in record.__dataclass_fields__])
+def show(app: App, name: str | None) -> None:
+    """Show the record of the active encoder, or of NAME (or the beginning of its sha256), and what was calibrated for it."""
+    from inventory_match.db import catalog
+
+    with app.unit_of_work() as session:
+        row = catalog.encoder_named(session, name) if name else catalog.active_encoder(session)
+    state = "pruned" if row.pruned_at else row.state
+    kept = f"s3://{row.bucket}/{row.key}" if row.key else "only where the settings name it"
+    known = {**row.record, "sha256": row.sha256, "state": state, "thresholds": row.thresholds, "file": kept}
+    table(row.name, ("field", "value"), [(field, str(value)) for field, value in known.items()])
 
 
 @encoders.command()
@@ -37,16 +50,14 @@ def assemble(app: App, arch: str, out: Path, weights: str, random: bool, referen
     """Write an encoder file of torchvision's ARCH: vgg16, resnet18, resnet50, inception_v3, convnext_tiny, ...
 
     The head is a PCA of the references' features, or a seeded orthogonal projection without any. Serve it with
-    INVENTORY_MATCH_ENCODER_FILE.
+    `encoders build` and `encoders activate`.
     """
     from inventory_match.learning.labelled import read_labelled
     from inventory_match.vision.assembly import assemble as write
 
-    crops = [one.pixels(app.studio.decode) for one in read_labelled(references)] if references else []
+    crops = [one.pixels(app.reference_decoder) for one in read_labelled(references)] if references else []
     record = write(out, arch, weights=None if random else weights, dim=dim, crops=crops)
     console.print(
         f"{out}: {record.name}, {record.dim} dimensions, head: {record.head}, sha256 {record.sha256}", soft_wrap=True
     )
-    console.print(
-        f"export INVENTORY_MATCH_ENCODER_FILE={out} INVENTORY_MATCH_ENCODER_SHA256={record.sha256}", soft_wrap=True
-    )
+    console.print(f"inventory-match encoders build {out}", soft_wrap=True)

@@ -70,10 +70,11 @@ def up(
 
 
 def prepare(app: App) -> None:
-    """Brings the schema and the encoder up to date, and registers uploads whose messages were lost with a restart."""
+    """Brings the schema up to date, sees to an encoder, and registers uploads whose messages were lost with a restart."""
     migrate.upgrade(app.engine, migrations())
     with app.unit_of_work() as session:
-        catalog.register_encoder(session, app.encoder_record, app.thresholds)
+        if not catalog.has_active_encoder(session):
+            catalog.register_encoder(session, app.encoder_record, app.encoder_record.thresholds)
     uploads = app.store.list_objects(app.settings.bucket)
     taken = intake.scan(uploads, app.unit_of_work, app.kicker, lambda _: None)
     if missed := len(taken.registered) + len(taken.unrouted):

@@ -7,8 +7,10 @@ from .encoders import (
     add_encoder,
     encoder_named,
     encoder_that_saw,
+    encoders,
     has_active_encoder,
     register_encoder,
+    set_file,
     set_thresholds,
 )
 from .index import ensure_index
@@ -26,10 +28,12 @@ from .products import (
     retire,
     upsert_products,
 )
+from .references import NearReference, nearest_references, without_vector
 
 __all__ = [
     "Encoder",
     "Listed",
+    "NearReference",
     "ProductFacts",
     "Reference",
     "active_encoder",
@@ -38,15 +42,19 @@ __all__ = [
     "copy_embeddings",
     "encoder_named",
     "encoder_that_saw",
+    "encoders",
     "ensure_index",
     "gtin_owners",
     "has_active_encoder",
     "list_products",
     "lock",
     "nearest",
+    "nearest_references",
     "references_to_embed",
     "register_encoder",
     "retire",
+    "set_file",
     "set_thresholds",
     "upsert_products",
+    "without_vector",
 ]

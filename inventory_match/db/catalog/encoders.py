@@ -7,6 +7,7 @@ another was activated is settled against the vectors of the encoder that saw it;
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy import false, func, or_, select, text
@@ -115,6 +116,11 @@ def encoder_that_saw(session: Session, sha256: str) -> Encoder:
     if encoder.pruned_at is not None or encoder.state == "building":
         raise EncoderPruned(f"the vectors of {encoder.name}, which saw this photo, were pruned; it is seen again")
     return encoder
+
+
+def encoders(session: Session) -> Sequence[Encoder]:
+    """All there ever were, in order of coming."""
+    return session.scalars(select(Encoder).order_by(Encoder.id)).all()
 
 
 def encoder_named(session: Session, name: str) -> Encoder:

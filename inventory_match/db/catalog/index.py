@@ -30,6 +30,12 @@ def ensure_index(engine: Engine, encoder: Encoder, above: int) -> bool:
             connection.execute(text("select pg_advisory_unlock(hashtext(:name))"), lock)
 
 
+def drop_index(engine: Engine, encoder: Encoder) -> None:
+    """Takes the encoder's index away, while matching goes on."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"drop index concurrently if exists inventory_match.{index_name(encoder)}"))
+
+
 def index_name(encoder: Encoder) -> str:
     return f"hnsw_reference_embedding_{encoder.id}"
 

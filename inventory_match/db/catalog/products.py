@@ -99,13 +99,14 @@ def references_to_embed(session: Session, encoder_id: int) -> dict[tuple[str, st
 
 
 def add_references(session: Session, references: Sequence[Reference]) -> list[int]:
-    """The ids of these references, in their order; known ones keep theirs."""
+    """The ids of these references, in their order; known ones keep theirs, and are where they were put last."""
     if not references:
         return []
     session.execute(
         text(
             "insert into inventory_match.reference_photo (sku, content_hash, bucket, key, source)"
-            " values (:sku, :content_hash, :bucket, :key, :source) on conflict (sku, content_hash) do nothing"
+            " values (:sku, :content_hash, :bucket, :key, :source)"
+            " on conflict (sku, content_hash) do update set bucket = excluded.bucket, key = excluded.key"
         ),
         [asdict(reference) for reference in references],
     )
