@@ -69,8 +69,10 @@ def some_per_product(
         places.setdefault(photo.sku, []).append(place)
     kept: set[int] = set()
     for sku, own in sorted(places.items()):
-        whole = skus is not None and sku not in skus
-        kept.update(own if whole else draw.permutation(own)[:count].tolist())
+        shuffled = draw.permutation(
+            own
+        ).tolist()  # for all, so that no product's draw hangs on what `skus` says of others
+        kept.update(shuffled[:count] if skus is None or sku in skus else own)
     return [photos[place] for place in sorted(kept)]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inventory_match.domain.matching import Candidate
 from inventory_match.learning.figures import (
@@ -12,9 +16,28 @@ from inventory_match.learning.figures import (
     Answered,
     average_precision_at_r,
     coverage_at_precision,
+    f1,
     figures,
     macro_f1,
+    mape,
     roc_auc_known,
+)
+
+in_time = settings(deadline=None, max_examples=60)
+"""The first example pays for importing scikit-learn, which no deadline should judge."""
+
+some_answers = st.lists(
+    st.builds(
+        lambda truth, products, similarity, matched: asked(
+            truth, products, similarity / 8, products[:1] if matched else UNKNOWN
+        ),
+        st.sampled_from(["A", "B", "C", UNKNOWN]),
+        st.permutations("ABCD").map("".join),
+        st.integers(0, 8),  # so that some are equal
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=40,
 )
 
 
@@ -92,6 +115,50 @@ def test_macro_f1_weighs_every_product_asked_for_the_same_and_unknown_as_one_of_
 
 def test_an_ambiguous_answer_counts_as_unknown() -> None:
     assert macro_f1([asked("A", "A"), asked("A", "A", decided=UNKNOWN)]) == pytest.approx(2 / 3)
+
+
+def test_f1_weighs_every_query_the_same_and_a_matched_unknown_costs_precision() -> None:
+    answers = [
+        asked("A", "A"), asked("A", "A"), asked("A", "B"), asked("B", "B", decided=UNKNOWN),  # 2 of 4 found
+        asked(UNKNOWN, "C"), asked(UNKNOWN, "C", decided=UNKNOWN),  # with the mistake above, 2 of 4 matches are right
+    ]  # fmt: skip
+
+    assert f1(answers) == pytest.approx(2 * 0.5 * 0.5 / (0.5 + 0.5))
+    assert f1([asked(UNKNOWN, "C", decided=UNKNOWN)]) == 0
+
+
+@in_time
+@given(some_answers)
+def test_f1_is_the_librarys_over_products(answers: list[Answered]) -> None:
+    from sklearn.metrics import f1_score
+
+    truth, decided = [one.truth for one in answers], [one.decided for one in answers]
+    products = sorted({*truth, *decided} - {UNKNOWN})
+    expected = f1_score(truth, decided, labels=products, average="micro", zero_division=0) if products else 0
+    assert f1(answers) == pytest.approx(expected)
+
+
+def test_mape_is_how_far_counts_are_off_where_there_is_something_to_count() -> None:
+    answers = [asked("A", "A")] * 4 + [asked("B", "B"), asked("B", "A"), asked(UNKNOWN, "B"), asked(UNKNOWN, "C")]
+
+    # A: 5 matches for 4 queries. B: 2 for 2, one of them an unknown product. C is matched, and nobody showed one.
+    assert mape(answers) == pytest.approx((1 / 4 + 0) / 2)
+    assert mape([asked("A", "A", decided=UNKNOWN)]) == 1
+    assert mape([asked(UNKNOWN, "A")]) is None
+
+
+@in_time
+@given(some_answers)
+def test_mape_is_the_librarys_over_products_that_are_there(answers: list[Answered]) -> None:
+    from sklearn.metrics import mean_absolute_percentage_error
+
+    shown, counted = Counter(one.truth for one in answers), Counter(one.decided for one in answers)
+    products = sorted(set(shown) - {UNKNOWN})
+    if products:
+        expected = mean_absolute_percentage_error([shown[p] for p in products], [counted[p] for p in products])
+        assert mape(answers) == pytest.approx(expected)
+    else:
+        assert mape(answers) is None
 
 
 def test_roc_auc_is_the_share_of_pairs_in_the_right_order() -> None:
