@@ -119,13 +119,20 @@ def _row(file: CatalogFile, line: int, cells: Mapping[str, str]) -> CatalogRow:
     for key in REQUIRED:
         if not cells[key]:
             raise file.error(line, key, "is missing", "every row needs one")
-    for key, cell in cells.items():
-        if "\0" in cell:
-            raise file.error(line, key, "holds a NUL character", "remove it")
+    if found := complaint(cells):
+        raise file.error(line, *found)
     given = {key: cells.get(key) or None for key in FACTS}
-    if given["gtin"] and (complaint := gtin.complaint(given["gtin"])):
-        raise file.error(line, "gtin", *complaint)
     return CatalogRow(line, cells["sku"], cells["image"], **given, box=_box(file, line, cells))
+
+
+def complaint(said: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """The key, what is wrong with what is said of a product there, and how to mend it; None where all is well."""
+    for key, value in said.items():
+        if "\0" in value:
+            return key, "holds a NUL character", "remove it"
+    if (code := said.get("gtin")) and (found := gtin.complaint(code)):
+        return "gtin", *found
+    return None
 
 
 def _box(file: CatalogFile, line: int, cells: Mapping[str, str]) -> PixelBox | None:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "site": "site",
     "catalog": "catalog",
     "photos": "photos",
+    "review": "review",
     "stock": "stock",
     "reorder": "reorder",
     "webhooks": "webhooks",

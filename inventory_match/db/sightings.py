@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pgvector import HalfVector
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from inventory_match.domain.counting import Answer
+from inventory_match.domain.errors import NotFound
 from inventory_match.domain.matching import Candidate, Decision, Thresholds
-from inventory_match.domain.photos import Box
+from inventory_match.domain.photos import Box, ObjectRef
 
-from .models import Sighting
+from .models import Encoder, Photo, Sighting
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -36,6 +39,48 @@ class Sighted:
     @property
     def sku(self) -> str | None:
         return self.decision.sku if self.decision else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sighting as it stands in the database, with the photo it was seen in and the encoder that made its vector.
+
+    `vector` has shape (dim,); None, like `encoder`, where the catalog was not asked or the photo was let go.
+    """
+
+    id: int
+    photo_id: int
+    photo: ObjectRef
+    store: str | None
+    location: str | None
+    camera: str | None
+    captured_at: datetime
+    position: int
+    box: Box
+    answer: Answer
+    outcome: str | None
+    sku: str | None
+    rule: str
+    candidates: tuple[Candidate, ...]
+    thresholds: Thresholds | None
+    encoder: Encoder | None
+    vector: NDArray[float32] | None
+
+
+def find(session: Session, ids: Sequence[int]) -> list[Kept]:
+    """The sightings of these ids, in their order. Raises NotFound, as for one of a photo that was seen anew."""
+    statement = (
+        select(Sighting, Photo, Encoder)
+        .join(Photo, Photo.id == Sighting.photo_id)
+        .outerjoin(Encoder, Encoder.id == Sighting.encoder_id)
+        .where(Sighting.id.in_(ids))
+    )
+    found = {sighting.id: _kept(sighting, photo, encoder) for sighting, photo, encoder in session.execute(statement)}
+    if missing := [one for one in ids if one not in found]:
+        raise NotFound(
+            f"sighting {missing[0]} does not exist; `inventory-match review next` and `photos show` name them"
+        )
+    return [found[one] for one in ids]
 
 
 def save(session: Session, photo_id: int, sighted: Sequence[Sighted], encoder_id: int, thresholds: Thresholds) -> None:
@@ -65,3 +110,25 @@ def _row(photo_id: int, one: Sighted, encoder_id: int, thresholds: Thresholds) -
         "encoder_id": encoder_id if decision else None,
         "embedding": HalfVector(one.embedding) if one.embedding is not None else None,
     }
+
+
+def _kept(row: Sighting, photo: Photo, encoder: Encoder | None) -> Kept:
+    return Kept(
+        id=row.id,
+        photo_id=photo.id,
+        photo=ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag),
+        store=photo.store,
+        location=photo.location,
+        camera=photo.camera,
+        captured_at=photo.captured_at,
+        position=row.position,
+        box=Box(row.x0, row.y0, row.x1, row.y1),
+        answer=Answer(row.answer),
+        outcome=row.outcome,
+        sku=row.sku,
+        rule=row.rule,
+        candidates=tuple(Candidate(one["sku"], one["similarity"]) for one in row.candidates),
+        thresholds=None if row.thresholds is None else Thresholds.from_mapping(row.thresholds),
+        encoder=encoder,
+        vector=None if row.embedding is None else np.asarray(row.embedding, np.float32),
+    )

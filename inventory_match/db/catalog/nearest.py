@@ -93,8 +93,10 @@ class _Search:
     def named(self) -> dict[str, Any]:
         return {"k": self.k, "store": self.store}
 
-    def similarity(self, distance: float) -> float:
-        return 1.0 - distance if self.encoder.metric == "cosine" else 1.0 / (1.0 + distance)
+
+def similarity(metric: str, distance: float) -> float:
+    """Higher is nearer; what leaves `db` instead of a distance."""
+    return 1.0 - distance if metric == "cosine" else 1.0 / (1.0 + distance)
 
 
 def nearest(
@@ -119,7 +121,7 @@ def nearest(
         found = _run(session, search, search.exact, asked)
     else:
         found = _through_index(session, search, asked, references, products)
-    return [tuple(Candidate(row.sku, search.similarity(row.distance)) for row in rows) for rows in found]
+    return [tuple(Candidate(row.sku, similarity(encoder.metric, row.distance)) for row in rows) for rows in found]
 
 
 def _through_index(

@@ -3,6 +3,7 @@
 from .base import SCHEMA, Base
 from .catalog import Encoder, EncoderBuild, EncoderFailure, Product, ReferenceEmbedding, ReferencePhoto
 from .photos import ObjectRemoval, Photo, RejectedMessage, Sighting
+from .review import ReviewAnswer
 from .site import Assortment, Camera, Location, PolicyRule, RegionOwner, Store
 from .stock import Reorder, StockEvent, StockLevel, StockWatch
 from .webhooks import Delivery, DeliveryAttempt, Message, WebhookEndpoint, WebhookSecret
@@ -28,6 +29,7 @@ __all__ = [
     "RegionOwner",
     "RejectedMessage",
     "Reorder",
+    "ReviewAnswer",
     "Sighting",
     "StockEvent",
     "StockLevel",
