@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_weights
 
-from inventory_match.vision.weights import EncoderRecord, write
+from inventory_match.learning.preset import Preset
+from inventory_match.vision.weights import UNCALIBRATED, EncoderRecord, Preprocessing, write
 
 if TYPE_CHECKING:
     from inventory_match.learning.network import TrainingNetwork
@@ -30,3 +31,20 @@ def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[torch.Tensor, torch
         linear.weight, linear.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     )
     return weight.detach(), bias.detach()
+
+
+def record_of(preset: Preset) -> EncoderRecord:
+    """What the exported file says about itself."""
+    network, about = preset.network, preset.about
+    return EncoderRecord(
+        name=about.name,
+        arch=network.arch,
+        dim=network.dim,
+        metric="cosine",
+        preprocessing=Preprocessing(size=network.size, mean=network.mean, std=network.std),
+        head="trained with the trunk" if network.mode != "head" else "trained on the frozen trunk",
+        licence=about.licence,
+        origin=about.origin,
+        thresholds=UNCALIBRATED,
+        pool=network.pool,
+    )

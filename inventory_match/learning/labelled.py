@@ -41,8 +41,11 @@ class Labelled:
         """Where the row stands: file and line."""
         return f"{self.file.path}:{self.row.line}"
 
-    def pixels(self, decode: Decoder) -> Image:
-        """The part of the photo that shows the product, RGB uint8 (h, w, 3). Raises InvalidInput naming file and line."""
+    def pixels(self, decode: Decoder, margin: float = 0.0) -> Image:
+        """The part of the photo that shows the product, RGB uint8 (h, w, 3), and `margin` of its box's size on each side.
+
+        Raises InvalidInput naming file and line.
+        """
         row = self.row
         try:
             photo = decode((self.folder / row.image).read_bytes()).image
@@ -51,9 +54,9 @@ class Labelled:
             raise self.file.error(row.line, "image", f"{row.image}: {error.strerror}", cure) from error
         except PhotoRejected as error:
             raise self.file.error(row.line, "image", f"{row.image}: {error}", "mend or remove the row") from error
-        return photo if row.box is None else self._cut(photo, row.box)
+        return photo if row.box is None else self._cut(photo, row.box, margin)
 
-    def _cut(self, photo: Image, box: PixelBox) -> Image:
+    def _cut(self, photo: Image, box: PixelBox, margin: float) -> Image:
         height, width = photo.shape[:2]
         if box.x1 >= width + SLACK or box.y1 >= height + SLACK or box.x0 >= width or box.y0 >= height:
             corners = f"{box.x0:g}, {box.y0:g} to {box.x1:g}, {box.y1:g}"
@@ -61,7 +64,9 @@ class Labelled:
             raise self.file.error(
                 self.row.line, "x0, y0, x1, y1", problem, "boxes are in pixels of the upright picture"
             )
-        return crop(photo, Box(box.x0 / width, box.y0 / height, min(box.x1 / width, 1), min(box.y1 / height, 1)))
+        x, y = margin * (box.x1 - box.x0), margin * (box.y1 - box.y0)
+        x0, y0 = max((box.x0 - x) / width, 0), max((box.y0 - y) / height, 0)
+        return crop(photo, Box(x0, y0, min((box.x1 + x) / width, 1), min((box.y1 + y) / height, 1)))
 
 
 def read_labelled(path: Path, images: Path | None = None) -> list[Labelled]:

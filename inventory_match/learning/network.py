@@ -1,41 +1,128 @@
-"""The encoder as it is while it learns, and where it starts from."""
+"""The encoder as it is while it learns, where it starts from, and which of its parts may move."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torchvision.models import get_model_weights
 
-from inventory_match.learning.recipe import Recipe
+from inventory_match.domain.errors import ConfigurationError
+from inventory_match.learning.augment import ToFloats
+from inventory_match.learning.losses import Objective
+from inventory_match.learning.preset import Network
 from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import read_record, read_tensors
 
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001 # torch's only common base
+
 
 class TrainingNetwork(nn.Module):
-    """The encoder with what only training needs: batch norm on the embedding and one prototype a class."""
+    """The encoder with what only training needs: dropout before the head, batch norm behind it, and the objective, whose
+    prototypes are learned and averaged along. What `mode` freezes stays in evaluation mode, so that batch norms in it
+    keep their statistics, and has no gradients: blocks before the first that moves cost a forward pass only."""
 
-    def __init__(self, encoder: EmbeddingNetwork, classes: int, dim: int) -> None:
+    def __init__(self, encoder: EmbeddingNetwork, objective: Objective, *, dropout: float, mode: str) -> None:
         super().__init__()
         self.encoder = encoder
-        self.norm = nn.BatchNorm1d(dim)
-        self.prototypes = nn.Parameter(torch.randn(classes, dim))
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.BatchNorm1d(encoder.head.out_features)
+        self.objective = objective
+        self._frozen = freeze(encoder, mode)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) floats to L2-normalised (n, dim)."""
-        return functional.normalize(self.norm(self.encoder(batch)))
+        pooled = self.encoder.pooled(self.encoder.feature_map(batch))
+        return functional.normalize(self.norm(self.encoder.head(self.dropout(pooled))))
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """(n, 3, h, w) floats to the cosine with every prototype, (n, classes)."""
-        return self.embed(batch) @ functional.normalize(self.prototypes).T
+    forward = embed
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def moving(self) -> tuple[int, int]:
+        """How many parameters of the encoder (with its batch norm) training moves, of how many."""
+        every = [*self.encoder.parameters(), *self.norm.parameters()]
+        return sum(p.numel() for p in every if p.requires_grad), sum(p.numel() for p in every)
 
 
-def starting_point(recipe: Recipe, weights: Path | None, classes: int) -> TrainingNetwork:
-    """A network that starts at `weights`: an encoder file, a torchvision state dict, or None for random ones."""
-    encoder = EmbeddingNetwork(recipe.arch, recipe.dim, normalise=False)
-    if weights is not None and weights.suffix == ".safetensors":
-        encoder.load_state_dict(read_tensors(read_record(weights)))
-    elif weights is not None:
-        encoder.load_torchvision(torch.load(weights, map_location="cpu", weights_only=True))
-    return TrainingNetwork(encoder, classes, recipe.dim)
+def freeze(encoder: EmbeddingNetwork, mode: str) -> list[nn.Module]:
+    """Stops what may not move under `mode` (see `preset.Network`); returns the modules that must stay in evaluation mode.
+
+    Raises ConfigurationError where the trunk has fewer blocks than the mode names.
+    """
+    kind, _, number = mode.partition(":")
+    if kind == "full":
+        return []
+    if kind in ("last", "from"):
+        frozen = _leading(encoder.blocks, kind, int(number))
+    else:
+        frozen = [encoder.trunk, encoder.neck, encoder.pool]
+    for part in frozen:
+        part.requires_grad_(False)
+    if kind != "norms":
+        return frozen
+    for layer in [*encoder.trunk.modules(), *encoder.neck.modules()]:
+        if isinstance(layer, _NORMS):
+            layer.requires_grad_(True)
+    return []
+
+
+def _leading(blocks: list[nn.Module], kind: str, number: int) -> list[nn.Module]:
+    """The first `number` blocks, or all but the last `number` that have parameters at all."""
+    with_parameters = [n for n, block in enumerate(blocks) if any(True for _ in block.parameters())]
+    if number > (len(blocks) if kind == "from" else len(with_parameters)) or not number:
+        raise ConfigurationError(
+            f"mode {kind}:{number} does not fit: the trunk has {len(blocks)} blocks, {len(with_parameters)} of them with "
+            "parameters"
+        )
+    return blocks[: number if kind == "from" else with_parameters[-number]]
+
+
+def starting_encoder(how: Network) -> EmbeddingNetwork:
+    """An encoder of the preset's shape that starts at its weights. Raises ConfigurationError where they do not fit."""
+    path = Path(how.weights)
+    named = how.weights and path.suffix not in (".pth", ".pt", ".safetensors")
+    if named and how.weights != "DEFAULT" and how.weights not in get_model_weights(how.arch).__members__:
+        raise ConfigurationError(
+            f"weights {how.weights!r} are neither a file (.pth, .safetensors) nor torchvision's of {how.arch}: "
+            f"{', '.join(get_model_weights(how.arch).__members__)}"
+        )
+    encoder = EmbeddingNetwork(
+        how.arch, how.dim, normalise=False, pool=how.pool, weights=how.weights if named else None
+    )
+    if not how.weights or named:
+        return encoder
+    if not path.is_file():
+        raise ConfigurationError(f"the starting weights {path} are not there; say --weights FILE, or --weights DEFAULT")
+    try:
+        if path.suffix == ".safetensors":
+            encoder.load_state_dict(read_tensors(read_record(path)))
+        else:
+            encoder.load_torchvision(torch.load(path, map_location="cpu", weights_only=True))
+    except (KeyError, RuntimeError) as error:
+        raise ConfigurationError(f"{path}: its weights are not those of a {how.arch}: {error}") from error
+    return encoder
+
+
+class Teacher:
+    """Another encoder, which says where a photo should lie; it never learns."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        record = read_record(path)
+        network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
+        network.load_state_dict(read_tensors(record))
+        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self._to_floats = ToFloats(record.preprocessing.mean, record.preprocessing.std, device)
+        self.dim = record.dim
+
+    @torch.no_grad()
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, 3, h, w) to (n, dim)."""
+        return self._network(self._to_floats(batch))  # type: ignore[no-any-return] # torch types calls as Any

@@ -1,68 +1,168 @@
-"""One training run: the network that learns, the moving average of it that is kept, and the epochs that drive both."""
+"""One training run: the network that learns, the moving average of it that is kept, and the steps that drive both.
+
+All randomness of an epoch is drawn from (seed, epoch), so the state between two epochs is the weights and what the
+optimizer and its schedule remember; `state` and `restore` carry exactly that.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import torch
-from torch.nn import functional
+from pytorch_metric_learning.samplers import MPerClassSampler
+from pytorch_metric_learning.utils import common_functions
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from inventory_match.learning.augment import to_floats, training_view
-from inventory_match.learning.data import PhotosInMemory
-from inventory_match.learning.network import TrainingNetwork
-from inventory_match.learning.recipe import Recipe
+from inventory_match.domain.errors import ConfigurationError
+from inventory_match.learning.augment import ToFloats, mixture, training_view
+from inventory_match.learning.data import Epoch, derived_seed
+from inventory_match.learning.losses import UNLABELLED, objective
+from inventory_match.learning.network import Teacher, TrainingNetwork, starting_encoder
+from inventory_match.learning.optimizers import optimizer, schedule
+from inventory_match.learning.preset import Preset
+
+Photos = Sequence[tuple[torch.Tensor, int]]
 
 
 class TrainingRun:
-    """Learns `photos` by `recipe`; after each `epoch()`, `averaged` is the network to judge and to keep."""
+    """Learns by `preset`, `per_epoch` photos of `classes` products an epoch; after each `epoch()`, `averaged` is the network
+    to judge and to keep. `workers` processes vary the photos; how many changes nothing but the time."""
 
-    def __init__(self, recipe: Recipe, network: TrainingNetwork, photos: PhotosInMemory) -> None:
-        self._recipe, self._photos = recipe, photos
-        self._network = network.to(memory_format=torch.channels_last)
-        smoothly = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call] # torch does not type it
-        self._average = AveragedModel(network, multi_avg_fn=smoothly, use_buffers=True)
-        self._optimiser = _optimiser(recipe, network)
-        self._batch = min(recipe.batch, len(photos))
-        steps = recipe.epochs * (len(photos) // self._batch)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, lambda step: recipe.rate_at(step / steps))
+    def __init__(self, preset: Preset, classes: int, per_epoch: int, *, device: torch.device, workers: int = 1) -> None:
+        torch.manual_seed(preset.seed)
+        self._preset, self._device, self._workers = preset, device, workers
+        self.batch = min(preset.batch, per_epoch)
+        self.steps = per_epoch // self.batch
+        self._teacher = Teacher(Path(preset.loss.teacher), device) if preset.loss.teacher else None
+        self.network = _network(preset, classes, self._teacher).to(device).to(memory_format=torch.channels_last)
+        smoothly = get_ema_multi_avg_fn(preset.averaging)  # type: ignore[no-untyped-call] # torch does not type it
+        self._average = AveragedModel(self.network, multi_avg_fn=smoothly, use_buffers=True)
+        self._optimizer = _optimizer(preset, self.network)
+        steps = preset.epochs * self.steps
+        warmup = min(round(preset.optimizer.warmup * self.steps), steps // 5)
+        self._schedule = schedule(self._optimizer, steps, warmup)
+        self._to_floats = ToFloats(preset.network.mean, preset.network.std, device)
+        self._mix = mixture(classes) if preset.loss.mix else None
 
     @property
     def averaged(self) -> TrainingNetwork:
         """The moving average of the weights so far, in evaluation mode."""
         return cast("TrainingNetwork", self._average.module).eval()
 
-    def epoch(self, number: int) -> float:
-        """Goes once through the photos, at the size of epoch `number` (from 0); returns the mean loss."""
-        self._network.train()
-        self._photos.transform = training_view(self._recipe.size_at(number))
-        losses = [self._step(batch, labels) for batch, labels in self._loader()]
-        return sum(losses) / len(losses)
+    @property
+    def rate(self) -> float:
+        """The trunk's learning rate now."""
+        return float(self._schedule.get_last_lr()[0])
 
-    def _loader(self) -> DataLoader[tuple[torch.Tensor, int]]:
-        """One forked worker varies the photos while the network learns: it shares the pixels instead of copying them."""
-        return DataLoader(
-            self._photos, self._batch, shuffle=True, drop_last=True, num_workers=1, multiprocessing_context="fork"
-        )
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on as if nothing had happened; tensors, numbers and names only."""
+        parts = (self.network, self._average, self._optimizer, self._schedule)
+        return dict(zip(("network", "average", "optimizer", "schedule"), (p.state_dict() for p in parts), strict=True))
 
-    def _step(self, batch: torch.Tensor, labels: torch.Tensor) -> float:
-        cosines = self._network(to_floats(batch))
-        smoothing = self._recipe.smoothing
-        loss = functional.cross_entropy(self._recipe.scale * cosines, labels, label_smoothing=smoothing)
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # torch does not type it
-        self._optimiser.step()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over the `state` of a run of the same preset and photos."""
+        self.network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def epoch(self, number: int, photos: Photos, told: Callable[[float], None] = lambda _: None) -> float:
+        """Learns `photos` once, at the size of epoch `number` (from 0); returns the mean loss. `told` hears each step's."""
+        self.network.train()
+        torch.manual_seed(derived_seed(self._preset.seed, number))
+        total = 0.0
+        for views, labels in self._loader(number, photos):
+            loss = self._step(views, labels.to(self._device))
+            told(loss)
+            total += loss
+        return total / self.steps
+
+    def _loader(self, number: int, photos: Photos) -> DataLoader[tuple[torch.Tensor, int]]:
+        """Forked workers vary the photos while the network learns: they share the pixels instead of copying them."""
+        views = 2 if "second_views" in self.network.objective.needs else 1
+        view, seed = training_view(self._preset.size_at(number)), self._preset.seed
+        epoch = Epoch(photos, view, seed=seed, epoch=number, views=views)
+        batches = list(self._batches(number, [label for _, label in photos]))
+        fork = "fork" if self._workers else None
+        return DataLoader(epoch, batch_sampler=batches, num_workers=self._workers, multiprocessing_context=fork)
+
+    def _batches(self, number: int, labels: Sequence[int]) -> Iterator[list[int]]:
+        """Places in the epoch, batch by batch. Where a batch holds several photos a product, unlabelled photos come in
+        batches of their own."""
+        if self._preset.each == 1:
+            for start in range(0, self.steps * self.batch, self.batch):
+                yield list(range(start, start + self.batch))
+            return
+        named = [n for n, label in enumerate(labels) if label != UNLABELLED]
+        if len(set(labels) - {UNLABELLED}) * self._preset.each < self.batch:
+            raise ConfigurationError(
+                f"batch = {self.batch} with each = {self._preset.each} wants {self.batch // self._preset.each} products"
+            )
+        draw = np.random.RandomState(derived_seed("batches", self._preset.seed, number) % 2**32)
+        common_functions.NUMPY_RANDOM = draw  # what the library's samplers draw from, documented to be set
+        known = [labels[n] for n in named]
+        places = [named[n] for n in MPerClassSampler(known, self._preset.each, self.batch, len(named))]
+        places += [n for n, label in enumerate(labels) if label == UNLABELLED]
+        batches = [places[start : start + self.batch] for start in range(0, self.steps * self.batch, self.batch)]
+        draw.shuffle(batches)
+        yield from (batch for batch in batches if len(batch) > 1)
+
+    def _step(self, views: torch.Tensor, labels: torch.Tensor) -> float:
+        first, soft = views[:, 0], None
+        if (
+            self._mix is not None
+            and bool((labels != UNLABELLED).all())
+            and float(torch.rand(())) < self._preset.loss.mix
+        ):
+            first, soft = self._mix(first, labels)
+        teacher = None if self._teacher is None else self._teacher(first)
+        pictures = self._to_floats(first if views.shape[1] == 1 else torch.cat([first, views[:, 1]]))
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._preset.bf16):
+            embedded = self.network(pictures)
+        own, other = embedded[: len(labels)], embedded[len(labels) :]
+        second = other if len(other) else None
+        loss = self.network.objective(own, labels, second_views=second, teacher=teacher, soft_labels=soft)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
         self._schedule.step()
-        self._average.update_parameters(self._network)
-        return loss.item()
+        self._average.update_parameters(self.network)
+        return float(loss.item())
 
 
-def _optimiser(recipe: Recipe, network: TrainingNetwork) -> torch.optim.AdamW:
+def _network(preset: Preset, classes: int, teacher: Teacher | None) -> TrainingNetwork:
+    loss, how = preset.loss, preset.network
+    terms: dict[str, float] = {name: weight for name, weight in loss.terms.items() if classes or name in _LABEL_FREE}
+    if preset.unlabelled is not None:
+        terms.setdefault("nt_xent", preset.unlabelled.weight)
+    learned = objective(
+        terms,
+        dim=how.dim,
+        classes=classes,
+        scale=loss.scale,
+        margin=loss.margin,
+        smoothing=loss.smoothing,
+        temperature=loss.temperature,
+        teacher_dim=teacher.dim if teacher else None,
+    )
+    return TrainingNetwork(starting_encoder(how), learned, dropout=how.dropout, mode=how.mode)
+
+
+_LABEL_FREE = ("nt_xent", "mse")
+
+
+def _optimizer(preset: Preset, network: TrainingNetwork) -> torch.optim.Optimizer:
     """What was trained before moves slowly, the new head faster, the prototypes, which start anywhere, fastest."""
+    how = preset.optimizer
+    before = (network.encoder.trunk, network.encoder.neck, network.encoder.pool)
     groups = [
-        {"params": network.encoder.trunk.parameters(), "lr": recipe.rate},
-        {"params": [*network.encoder.head.parameters(), *network.norm.parameters()], "lr": 4 * recipe.rate},
-        {"params": [network.prototypes], "lr": 20 * recipe.rate, "weight_decay": 0.0},
+        {"params": [p for part in before for p in part.parameters() if p.requires_grad], "lr": how.rate},
+        {"params": [*network.encoder.head.parameters(), *network.norm.parameters()], "lr": how.head_factor * how.rate},
+        {"params": list(network.objective.parameters()), "lr": how.class_factor * how.rate, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    moving = [group for group in groups if group["params"]]
+    return optimizer(how.name, moving, rate=how.rate, weight_decay=how.weight_decay, momentum=how.momentum)

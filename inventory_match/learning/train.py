@@ -1,106 +1,183 @@
-"""Fine-tunes an encoder on labelled photos and writes the file that serving loads.
+"""`inventory-match train`, as a function: from a preset and its photos to the encoder file that serving loads.
 
-    python -m inventory_match.learning.train --train train.csv --val val.csv --weights start.pth --out new.safetensors
-
-The trunk's features go through one linear map and a batch norm to the embedding; the loss is cross-entropy over cosines
-between the L2-normalised embedding and one learned prototype a product, so that what is trained is the very similarity
-that the database ranks by. The first half of the epochs runs on small pictures and only the last quarter on full-size
-ones, which is much cheaper. What is kept is the moving average of the weights, after every epoch, so that a run cut
-short is not lost. Everything random hangs on `--seed`. The batch norm is folded into the linear map on the way out, and
-the prototypes are thrown away.
+The photos are decoded once; each epoch learns a draw of them, judges the moving average of the weights on the validation
+photos, writes the encoder file and then a checkpoint. A run that was cut short goes on from there and ends with the very
+file an uninterrupted one writes (on a CPU, with the same number of threads).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
+from rich.progress import Progress
 
-from inventory_match.learning.augment import plain_view, training_view
+from inventory_match.domain.errors import ConfigurationError, Conflict
+from inventory_match.learning.augment import plain_view
+from inventory_match.learning.checkpoint import Checkpoint
 from inventory_match.learning.data import PhotosInMemory
-from inventory_match.learning.export import export
-from inventory_match.learning.labelled import read_labelled
-from inventory_match.learning.memory import keep_freed_memory
-from inventory_match.learning.network import starting_point
-from inventory_match.learning.recall import top1_by_nearest_neighbour, top1_by_prototype
-from inventory_match.learning.recipe import Recipe
-from inventory_match.learning.run import TrainingRun
-from inventory_match.vision.weights import UNCALIBRATED, EncoderRecord, Preprocessing
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from inventory_match.learning.export import export, record_of
+from inventory_match.learning.judging import Judge
+from inventory_match.learning.labelled import Labelled
+from inventory_match.learning.preset import Preset
+from inventory_match.learning.record import VALIDATION, RunRecord, fingerprint, surroundings
+from inventory_match.learning.run import Photos, TrainingRun
+from inventory_match.learning.sources import Sources, epoch_plan
 
 
-@click.command()
-@click.option("--train", "train_csv", required=True, type=_FILE, help="Columns image, sku, perhaps x0, y0, x1, y1.")
-@click.option("--also", multiple=True, type=_FILE, help="More labelled photos to train on; repeatable.")
-@click.option("--val", "val_csv", type=_FILE, help="Judged each epoch; at the end with --train as references.")
-@click.option("--weights", type=_FILE, help="A torchvision state dict or an encoder file to start from.")
-@click.option("--arch", default=Recipe.arch, show_default=True, help="Any torchvision classification model.")
-@click.option("--epochs", default=Recipe.epochs, show_default=True)
-@click.option("--size", default=Recipe.size, show_default=True, help="Side of the square picture, px.")
-@click.option("--serve-size", type=int, help="Side the encoder serves at; default --size.")
-@click.option("--rate", default=Recipe.rate, show_default=True, help="AdamW's for the trunk.")
-@click.option("--seed", default=Recipe.seed, show_default=True)
-@click.option("--threads", default=2, show_default=True)
-@click.option("--origin", default="unknown", help="Where the starting weights come from, for the record in the file.")
-@click.option("--licence", default="unknown", help="Licence of the result, for the record in the file.")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
-def main(
-    train_csv: Path,
-    also: tuple[Path, ...],
-    val_csv: Path | None,
-    weights: Path | None,
-    threads: int,
-    origin: str,
-    licence: str,
-    out: Path,
-    **recipe_fields: Any,
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a run works and writes: the encoder file `out`, everything else into `folder`."""
+
+    out: Path
+    folder: Path
+    device: torch.device
+    workers: int = 1
+    resume: bool = False
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+
+def best_device(wanted: str = "auto") -> torch.device:
+    """CUDA where there is one, unless another is wanted. Raises ConfigurationError for one that is not there."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("torch finds no CUDA device; leave --device away, or say cpu")
+    return torch.device("cuda" if wanted == "auto" and torch.cuda.is_available() else wanted.replace("auto", "cpu"))
+
+
+def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> dict[str, float]:
+    """Returns the final figures by name; they stand in `run.json` too. `progress` shows bars, and prints a line an epoch.
+
+    Raises Conflict where `folder` holds an unfinished run that was not asked to go on, ConfigurationError where it is
+    another run's, InvalidInput for a photo nobody can read.
+    """
+    started, files = time.time(), sources.digests()
+    mark = fingerprint(preset, files, sources.classes)
+    before = _before(plan, mark, preset)
+    pools, queries = _loaded(preset, sources, progress)
+    steps = len(epoch_plan(sources, preset.seed, 0))
+    run = TrainingRun(preset, len(sources.classes), steps, device=plan.device, workers=plan.workers)
+    moved, of = run.network.moving()
+    photos = {pool.source.csv: len(pool.photos) for pool in sources.pools}
+    facts = _facts(preset, plan, mark, files) | {"photos": photos, "products": len(sources.classes)}
+    facts["parameters"] = {"moved": moved, "of": of}
+    record = RunRecord(plan.folder, facts, before.epochs if before else [])
+    progress.console.print(
+        f"{sum(photos.values())} photos of {len(sources.classes)} products; {run.steps} steps an epoch; "
+        f"{moved:,} of {of:,} parameters move"
+    )
+    judge = Judge(preset, sources, pools, queries, plan.device)
+    if before is not None:
+        run.restore(before.state)
+        progress.console.print(f"going on after epoch {len(record.epochs)}")
+    while len(record.epochs) < preset.epochs and not _tired(record.epochs, preset.patience):
+        _epoch(preset, plan, run, record, judge, _draw(sources, pools, preset.seed, len(record.epochs)), progress)
+    figures = {name: round(share, 4) for name, share in judge.finally_(run.averaged).items()}
+    record.finish({"figures": figures, "seconds": round(time.time() - started, 1), "finished": True})
+    return figures
+
+
+def _epoch(
+    preset: Preset, plan: Plan, run: TrainingRun, record: RunRecord, judge: Judge, photos: Photos, progress: Progress
 ) -> None:
-    """Fine-tune an encoder on labelled photos."""
-    keep_freed_memory()
-    recipe = Recipe(**recipe_fields)
-    torch.manual_seed(recipe.seed)
-    torch.set_num_threads(threads)
-    own = read_labelled(train_csv)
-    photos = PhotosInMemory(
-        [*own, *(photo for path in also for photo in read_labelled(path))], training_view(recipe.size)
-    )
-    val = PhotosInMemory(read_labelled(val_csv), plain_view(recipe.served), classes=photos.classes) if val_csv else None
-    click.echo(f"{len(photos)} photos of {len(photos.classes)} products; {recipe}")
-    run = TrainingRun(recipe, starting_point(recipe, weights, len(photos.classes)), photos)
-    written = _train(run, recipe, val, out, record_of(recipe, name=out.stem, origin=origin, licence=licence))
-    click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, sha256 {written.sha256}")
-    if val is not None:
-        references = PhotosInMemory(own, plain_view(recipe.served), classes=photos.classes)
-        top1 = top1_by_nearest_neighbour(run.averaged.embed, references, val)
-        click.echo(f"val top-1, nearest neighbour among the photos of {train_csv.name}: {100 * top1:.1f} %")
+    """Learns, judges, writes the encoder file where it is the one to keep, then the checkpoint that says so."""
+    number, started = len(record.epochs), time.monotonic()
+    size, done = preset.size_at(number), number * run.steps
+    task = progress.add_task(f"epoch {number + 1}/{preset.epochs}, {size} px", total=run.steps)
 
+    def told(loss: float) -> None:
+        nonlocal done
+        record.step(done, loss, run.rate)
+        done += 1
+        progress.advance(task)
 
-def _train(
-    run: TrainingRun, recipe: Recipe, val: PhotosInMemory | None, out: Path, record: EncoderRecord
-) -> EncoderRecord:
-    """All epochs, a line and a file after each; returns the record of the last file."""
-    for number in range(recipe.epochs):
-        started = time.monotonic()
-        loss = run.epoch(number)
-        said = f"epoch {number + 1}/{recipe.epochs} at {recipe.size_at(number)} px: loss {loss:.3f}"
-        if val is not None:
-            said += f", val by prototypes {100 * top1_by_prototype(run.averaged, val):.1f} %"
-        written = export(run.averaged, record, out)
-        click.echo(f"{said}, {time.monotonic() - started:.0f} s")
-    return written
-
-
-def record_of(recipe: Recipe, *, name: str, origin: str, licence: str) -> EncoderRecord:
-    """What the exported file says about itself; `to_floats` is the preprocessing it states."""
-    how = Preprocessing(size=recipe.served, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    return EncoderRecord(
-        name, recipe.arch, recipe.dim, "cosine", how, "trained with the trunk", licence, origin, UNCALIBRATED
+    loss = run.epoch(number, photos, told)
+    shares = {VALIDATION + name: share for name, share in judge.during(run.averaged, size).items()}
+    figures = {"loss": loss, "size": size, **shares, "seconds": round(time.monotonic() - started, 1)}
+    if not preset.patience or _best([*record.epochs, figures]) == number:
+        _write(preset, plan, run)
+    Checkpoint(record.fingerprint, [*record.epochs, figures], run.state()).save(plan.checkpoint)
+    record.epoch(figures)
+    progress.remove_task(task)
+    said = "".join(f", {name.removeprefix(VALIDATION)} {100 * share:.1f} %" for name, share in shares.items())
+    progress.console.print(
+        f"epoch {number + 1}/{preset.epochs} at {size} px: loss {loss:.3f}{said}, {figures['seconds']:.0f} s"
     )
 
 
-if __name__ == "__main__":
-    main()
+def _write(preset: Preset, plan: Plan, run: TrainingRun) -> None:
+    beside = plan.out.with_name(f"{plan.out.name}.part")
+    export(run.averaged, record_of(preset), beside)
+    beside.replace(plan.out)
+
+
+def _best(epochs: Sequence[Mapping[str, Any]]) -> int:
+    """The epoch with the best mean over the validation sets, the first of equals; the last one where nothing was judged."""
+    judged = [[share for name, share in epoch.items() if name.startswith(VALIDATION)] for epoch in epochs]
+    if not all(judged):
+        return len(epochs) - 1
+    means = [sum(shares) / len(shares) for shares in judged]
+    return means.index(max(means))
+
+
+def _tired(epochs: Sequence[Mapping[str, Any]], patience: int) -> bool:
+    return bool(patience and epochs) and len(epochs) - 1 - _best(epochs) >= patience
+
+
+def _draw(sources: Sources, pools: Sequence[PhotosInMemory], seed: int, epoch: int) -> Photos:
+    plan = epoch_plan(sources, seed, epoch)
+    return [(pools[pool].pixels[photo], pools[pool].labels[photo]) for pool, photo in plan]
+
+
+def _facts(preset: Preset, plan: Plan, mark: str, files: Mapping[str, str]) -> dict[str, Any]:
+    settings = preset.model_dump(mode="json")
+    return {
+        "preset": settings,
+        "seed": preset.seed,
+        "fingerprint": mark,
+        **surroundings(plan.device),
+        "data": dict(files),
+    }
+
+
+def _before(plan: Plan, mark: str, preset: Preset) -> Checkpoint | None:
+    if not plan.checkpoint.exists():
+        return None
+    found = Checkpoint.load(plan.checkpoint)
+    if plan.resume and found.fingerprint != mark:
+        problem = f"{plan.checkpoint} is of a run with other settings or photos"
+        raise ConfigurationError(f"{problem}; give the same, or another folder with --run")
+    if not plan.resume and found.fingerprint == mark and len(found.epochs) < preset.epochs:
+        raise Conflict(
+            f"{plan.folder} holds this run after {len(found.epochs)} epochs; go on with --resume, or remove it"
+        )
+    return found if plan.resume else None
+
+
+def _loaded(preset: Preset, sources: Sources, progress: Progress) -> tuple[list[PhotosInMemory], list[PhotosInMemory]]:
+    """Every pool's photos, and every trial's queries, no larger than crops of the largest training picture need."""
+    total = sum(len(pool.photos) for pool in sources.pools) + sum(len(trial.queries) for trial in sources.trials)
+    task = progress.add_task("reading photos", total=total)
+    largest = max(stage.size for stage in preset.stage)
+    short = max(preset.network.size, round(largest * 4 / 3))
+
+    def read(photos: Sequence[Labelled], margin: float = 0.0) -> PhotosInMemory:
+        return PhotosInMemory(
+            photos,
+            plain_view(preset.network.size),
+            classes=sources.classes,
+            short_side=short,
+            margin=margin,
+            each=lambda: progress.advance(task),
+        )
+
+    pools = [read(pool.photos, pool.source.margin) for pool in sources.pools]
+    queries = [read(trial.queries) for trial in sources.trials]
+    progress.remove_task(task)
+    return pools, queries

@@ -1,30 +1,59 @@
-"""Training from CSV to encoder file, on a tiny network and pictures drawn here."""
+"""Training from preset to encoder file: a tiny network, and pictures drawn here."""
 
 from __future__ import annotations
 
 import csv
-import re
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from PIL import Image
 
-from inventory_match.learning.augment import plain_view, to_floats, training_view
-from inventory_match.learning.data import PhotosInMemory, load
+from inventory_match.cli.train import train
+from inventory_match.domain.errors import ConfigurationError, InvalidInput
+from inventory_match.learning.augment import ToFloats, plain_view, training_view
+from inventory_match.learning.data import Epoch, PhotosInMemory, load
+from inventory_match.learning.export import record_of
 from inventory_match.learning.labelled import read_labelled
-from inventory_match.learning.network import starting_point
-from inventory_match.learning.recipe import Recipe
+from inventory_match.learning.network import freeze, starting_encoder
+from inventory_match.learning.preset import Network, Preset
+from inventory_match.learning.preset_file import preset_path, read_preset, shipped_presets, stretched
 from inventory_match.learning.run import TrainingRun
-from inventory_match.learning.train import main, record_of
+from inventory_match.learning.sources import epoch_plan, read_sources
 from inventory_match.vision.encoder import TorchEncoder, preprocess
+from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import read_record
 
 ARCH = "shufflenet_v2_x0_5"
 COLOURS = {"cherry": (200, 30, 40), "leaf": (40, 170, 50), "sea": (30, 60, 190)}
+PRESET = f"""
+batch = 8
+averaging = 0.9
+[network]
+arch = "{ARCH}"
+weights = ""
+dim = 16
+size = 32
+[[stage]]
+epochs = 2
+size = 32
+[[stage]]
+epochs = 1
+size = 48
+[[source]]
+csv = "photos.csv"
+hold_out = 0.2
+"""
 
 
 def write_photos(folder: Path, each: int, skus: Sequence[str] = tuple(COLOURS)) -> Path:
@@ -44,88 +73,74 @@ def write_photos(folder: Path, each: int, skus: Sequence[str] = tuple(COLOURS)) 
     return table
 
 
-def test_training_writes_an_encoder_and_goes_on_from_it(tmp_path: Path) -> None:
-    table, out = write_photos(tmp_path, 8), tmp_path / "tiny.safetensors"
-    arguments = ["--train", table, "--val", table, "--arch", ARCH, "--size", "32", "--epochs", "1", "--threads", "1"]
-    done = CliRunner().invoke(
-        main, [*map(str, arguments), "--out", str(out), "--origin", "random", "--licence", "none"]
-    )
+@pytest.fixture
+def preset(tmp_path: Path) -> Path:
+    """A small preset beside its photos: 3 products, 12 of each."""
+    write_photos(tmp_path, 12)
+    (tmp_path / "small.toml").write_text(PRESET)
+    return tmp_path / "small.toml"
+
+
+def arguments(preset: Path, out: str, *more: str) -> list[str]:
+    folder = preset.parent
+    return [str(preset), "--data", str(folder), "--out", str(folder / out), "--threads", "1", "--device", "cpu", *more]
+
+
+def run(preset: Path, out: str, *more: str) -> Result:
+    return CliRunner().invoke(train, arguments(preset, out, *more))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_run_killed_in_the_middle_goes_on_to_the_same_file(preset: Path) -> None:
+    """kill -9 after the first checkpoint; what it ends with is bit by bit the file of a run nobody disturbed."""
+    command = [sys.executable, "-m", "inventory_match", "train", *arguments(preset, "killed.safetensors")]
+    folder = preset.parent
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 150
+        while not (folder / "killed.run" / "checkpoint.pt").exists():
+            assert process.poll() is None, "it ended without a checkpoint"
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = json.loads((folder / "killed.run" / "run.json").read_text())
+    assert "finished" not in done
+    assert run(preset, "killed.safetensors").exit_code == 1, "an unfinished run is not thrown away unasked"
+    resumed = run(preset, "killed.safetensors", "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert "going on after epoch" in resumed.output
+    assert run(preset, "whole.safetensors").exit_code == 0
+    assert digest(folder / "killed.safetensors") == digest(folder / "whole.safetensors")
+    refused = run(preset, "killed.safetensors", "--resume", "--seed", "8")
+    assert refused.exit_code == 1
+    assert "other settings or photos" in refused.output
+
+
+def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path) -> None:
+    folder = preset.parent
+    done = run(preset, "tiny.safetensors", "--name", "tiny", "--set", "about.licence=none")
     assert done.exit_code == 0, done.output
-    assert "24 photos of 3 products" in done.output
-    assert "epoch 1/1 at 32 px" in done.output
-    assert re.search(r"val top-1, nearest neighbour among the photos of photos\.csv: \d+\.\d %", done.output)
-    record = read_record(out)
-    assert (record.name, record.dim, record.origin) == ("tiny", 256, "random")
-    crops = [np.asarray(Image.open(tmp_path / f"{sku}-0.png")) for sku in COLOURS]
-    assert TorchEncoder(record).embed(crops).shape == (3, 256)
-    again = CliRunner().invoke(
-        main, [*map(str, arguments), "--out", str(tmp_path / "b.safetensors"), "--weights", str(out)]
-    )
+    assert "epoch 3/3 at 48 px: loss" in done.output
+    record = read_record(folder / "tiny.safetensors")
+    assert (record.name, record.dim, record.licence) == ("tiny", 16, "none")
+    assert TorchEncoder(record).embed([np.zeros((30, 20, 3), np.uint8)]).shape == (1, 16)
+    said = json.loads((folder / "tiny.run" / "run.json").read_text())
+    assert said["finished"]
+    assert said["seed"] == 7
+    assert said["versions"]["torch"] == torch.__version__
+    assert said["parameters"]["moved"] == said["parameters"]["of"] > 1000
+    assert said["data"][str(folder / "sea-3.png")] == digest(folder / "sea-3.png")
+    assert [epoch["size"] for epoch in said["epochs"]] == [32, 32, 48]
+    assert 0 <= said["figures"]["photos.csv, held out"] <= 1
+    assert Image.open(folder / "tiny.run" / "curves.png").size[0] > 500
+    assert list((folder / "tiny.run" / "tensorboard").iterdir())
+    again = run(preset, "again.safetensors", "--name", "tiny", "--set", "about.licence=none", "--workers", "0")
     assert again.exit_code == 0, again.output
-
-
-def test_learning_lowers_the_loss(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    photos = PhotosInMemory(read_labelled(write_photos(tmp_path, 16)), training_view(32))
-    recipe = Recipe(arch=ARCH, dim=16, size=32, epochs=8, batch=8, rate=2e-4)
-    run = TrainingRun(recipe, starting_point(recipe, None, 3), photos)
-    losses = [run.epoch(number) for number in range(recipe.epochs)]
-    assert losses[-1] < 0.8 * losses[0], losses
-
-
-def test_what_training_sees_is_what_serving_sees() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (60, 45, 3), dtype=np.uint8)
-    assert Recipe(size=32).served == 32
-    how = record_of(Recipe(size=16, serve_size=32), name="", origin="", licence="").preprocessing
-    trained = to_floats(plain_view(32)(torch.from_numpy(pixels).permute(2, 0, 1))[None])
-    assert trained.numpy() == pytest.approx(preprocess([pixels], how).numpy(), abs=1e-6)
-
-
-def test_augmentation_varies_and_hangs_on_the_seed() -> None:
-    pixels = torch.randint(0, 256, (3, 60, 45), dtype=torch.uint8)
-    views = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        views.append(training_view(32)(pixels))
-    assert {view.shape for view in views} == {(3, 32, 32)}
-    assert torch.equal(views[0], views[1])
-    assert not torch.equal(views[0], views[2])
-
-
-def test_rates_and_sizes_over_a_run() -> None:
-    recipe = Recipe(epochs=8, size=192)
-    assert [recipe.size_at(epoch) for epoch in range(8)] == [128] * 4 + [160] * 2 + [192] * 2
-    rates = [recipe.rate_at(step / 100) for step in range(101)]
-    assert rates[0] == pytest.approx(0.05)
-    assert max(rates) == pytest.approx(1, abs=0.01)
-    assert rates[-1] == pytest.approx(0.01)
-    assert all(0 < Recipe(epochs=1).rate_at(step / 10) <= 1 for step in range(11))
-
-
-def test_a_torchvision_state_dict_is_a_starting_point(tmp_path: Path) -> None:
-    from torchvision.models import shufflenet_v2_x0_5
-
-    torch.manual_seed(0)
-    torch.save(shufflenet_v2_x0_5(num_classes=7).half().state_dict(), tmp_path / "start.pth")
-    recipe = Recipe(arch=ARCH, dim=8)
-    one, two = (starting_point(recipe, tmp_path / "start.pth", 3) for _ in range(2))
-    name = "conv1.0.weight"
-    assert torch.equal(one.encoder.trunk.state_dict()[name], two.encoder.trunk.state_dict()[name])
-    assert not torch.equal(one.prototypes, two.prototypes)
-
-
-def test_boxes_cut_and_large_photos_shrink(tmp_path: Path) -> None:
-    image = Image.new("RGB", (400, 300), "black")
-    image.paste("white", (100, 50, 300, 250))
-    image.save(tmp_path / "a.png")
-    (tmp_path / "a.csv").write_text("image,sku,x0,y0,x1,y1\na.png,one,100.0,50.2,300.0,249.8\na.png,one,,,,\n")
-    cut, whole = read_labelled(tmp_path / "a.csv")
-    assert load(cut, 64).shape == (3, 64, 64)
-    assert load(cut, 64).min() == 255
-    assert load(whole, 64).shape == (3, 64, 85)
-    assert load(whole, 500).shape == (3, 300, 400)
-
-
-def test_products_outside_the_classes_are_never_right(tmp_path: Path) -> None:
-    photos = PhotosInMemory(read_labelled(write_photos(tmp_path, 1)), plain_view(32), classes=["cherry"])
-    assert [label for _, label in (photos[index] for index in range(3))] == [0, -1, -1]
+    assert digest(folder / "again.safetensors") == digest(folder / "tiny.safetensors"), "the same seed, other workers"
+    onward = run(preset, "onward.safetensors", "--weights", str(folder / "tiny.safetensors"), "--epochs", "1")
+    assert onward.exit_code == 0, onward.output

@@ -1,0 +1,121 @@
+"""`inventory-match train`: an encoder of one's own photos, from a preset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from inventory_match.cli.frame import plain_errors, problems, say, table
+
+if TYPE_CHECKING:
+    from inventory_match.learning.preset import Preset
+
+_File = click.Path(exists=True, dir_okay=False, path_type=Path)
+_Folder = click.Path(exists=True, file_okay=False, path_type=Path)
+_FLAGS = {"seed": "seed", "weights": "network.weights", "name": "about.name", "unlabelled": "unlabelled.folder"}
+"""Flags that are names for a key of the preset."""
+
+
+def _skus(_context: click.Context, _option: click.Parameter, path: Path | None) -> frozenset[str]:
+    from inventory_match.learning.labelled import read_skus
+
+    with plain_errors():
+        return read_skus(path) if path else frozenset()
+
+
+@click.command()
+@click.argument("preset")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The encoder file to write."
+)
+@click.option("--data", multiple=True, type=_Folder, help="Where the preset's files lie, besides here; repeatable.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A value of the preset: loss.scale=20.")
+@click.option("--epochs", type=click.IntRange(1), help="The preset's course in so many epochs.")
+@click.option("--seed", type=int, help="Everything random hangs on it.")
+@click.option("--weights", help="Where to start: a file (.pth, .safetensors), torchvision's name, or '' for random.")
+@click.option("--name", help="What the encoder calls itself.")
+@click.option("--unlabelled", type=click.Path(exists=True, file_okay=False), help="Photos without labels to learn too.")
+@click.option(
+    "--exclude-skus", type=_File, callback=_skus, help="Products to keep out of training and validation, one a line."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--threads", default=0, show_default=True, help="Of torch on the CPU; 0 leaves it to torch.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that vary the photos; default 1, on CUDA up to 8.")
+@click.option(
+    "--run",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for checkpoint, run.json, curves.png and TensorBoard logs; default beside the encoder file.",
+)
+@click.option("--search", type=click.IntRange(1), help="Try so many settings at random within the preset's [search].")
+@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
+    """Learn an encoder from PRESET: a TOML file, or one of the package: products, quick, selfsupervised.
+
+    With --search, --out is a folder: an encoder file for each of the settings tried, and the table of how they did.
+    """
+    with plain_errors():
+        import torch
+
+        from inventory_match.learning.memory import keep_freed_memory
+
+        keep_freed_memory()
+        if flags["threads"]:
+            torch.set_num_threads(flags["threads"])
+        if search:
+            _search(preset, out, search, flags)
+            return
+        figures = _learn(preset, out, flags["run"] or out.with_suffix(".run"), flags, {})
+        rows = [(name, f"{100 * share:.1f} %") for name, share in figures.items()]
+        table("Nearest reference", ["photos", "right"], rows)
+        say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
+
+
+def _learn(
+    preset: str, out: Path, folder: Path, flags: Mapping[str, Any], drawn: Mapping[str, object]
+) -> dict[str, float]:
+    """One run; `drawn` are values that a search chose."""
+    from inventory_match.learning.sources import read_sources
+    from inventory_match.learning.train import Plan, best_device
+    from inventory_match.learning.train import train as learn
+
+    chosen = _preset(preset, flags, drawn)
+    sources = read_sources(chosen, [Path(), *flags["data"]], flags["exclude_skus"])
+    device = best_device(flags["device"])
+    workers = flags["workers"]
+    if workers is None:
+        workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 1
+    with _progress() as progress:
+        return learn(chosen, sources, Plan(out, folder, device, workers, flags["resume"]), progress)
+
+
+def _preset(preset: str, flags: Mapping[str, Any], drawn: Mapping[str, object]) -> Preset:
+    from inventory_match.learning.preset_file import preset_path, read_preset
+
+    named = {key: flags[flag] for flag, key in _FLAGS.items()}
+    return read_preset(preset_path(preset), flags["changes"], named | dict(drawn), flags["epochs"])
+
+
+def _search(preset: str, folder: Path, runs: int, flags: Mapping[str, Any]) -> None:
+    from inventory_match.learning.search import search, tabulated
+
+    asked = _preset(preset, flags, {})
+    numbers = count(len(list(folder.glob("*.safetensors"))))
+
+    def tried(settings: Mapping[str, object]) -> Mapping[str, float]:
+        out = folder / f"{next(numbers):03d}.safetensors"
+        return _learn(preset, out, out.with_suffix(".run"), flags, settings)
+
+    rows = search(asked.search, tried, runs=runs, seed=asked.seed, folder=folder)
+    table("Settings tried, best first", *tabulated(rows))
+    say(f"the table is in {folder / 'search.csv'}")
+
+
+def _progress() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=problems)

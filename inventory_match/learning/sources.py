@@ -1,0 +1,139 @@
+"""What a run learns from and is judged by: the sources of a preset, read, split and counted, before any photo is opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from inventory_match.catalog_file import CatalogFile, CatalogRow
+from inventory_match.domain.errors import InvalidInput
+from inventory_match.learning.labelled import Labelled, read_labelled
+from inventory_match.learning.preset import Preset, Source, Validation
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The photos of one source that are learned from (those held out are elsewhere), and how an epoch draws from them."""
+
+    source: Source
+    photos: list[Labelled]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A validation set: `queries` are asked, the photos of the pools numbered `references` answer."""
+
+    name: str
+    queries: list[Labelled]
+    references: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All photos of a run. The last pool holds the unlabelled ones, where there are any; their sku is empty."""
+
+    pools: list[Pool]
+    trials: list[Trial]
+
+    @property
+    def classes(self) -> list[str]:
+        """The products that are learned, in order."""
+        return sorted({photo.sku for pool in self.pools for photo in pool.photos} - {""})
+
+    def digests(self) -> dict[str, str]:
+        """sha256 of every CSV and photo, by path as given."""
+        photos = [photo for pool in self.pools for photo in pool.photos]
+        photos += [photo for trial in self.trials for photo in trial.queries]
+        paths = {photo.folder / photo.row.image for photo in photos} | {photo.file.path for photo in photos}
+        return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(paths) if p.is_file()}
+
+
+def read_sources(preset: Preset, roots: Sequence[Path], excluded: Iterable[str] = ()) -> Sources:
+    """Reads every CSV, looked for below each of `roots`; products in `excluded` are neither learned nor asked for.
+
+    Raises InvalidInput for a file that is missing or wrong, and where nothing is left to learn from.
+    """
+    left_out = frozenset(excluded)
+    pools: list[Pool] = []
+    trials: list[Trial] = []
+    for source in preset.source:
+        rows = [photo for photo in _read(source, roots) if photo.sku not in left_out and _wide(photo, source.min_side)]
+        kept = [photo for photo in rows if _fraction(photo.row.image) >= source.hold_out]
+        held = [photo for photo in rows if _fraction(photo.row.image) < source.hold_out]
+        if held:
+            trials.append(Trial(f"{source.csv}, held out", held, (len(pools),)))
+        pools.append(Pool(source, kept))
+    names = [source.csv for source in preset.source]
+    for wanted in preset.validation:
+        queries = [photo for photo in _read(wanted, roots) if photo.sku not in left_out]
+        trials.append(Trial(wanted.csv, queries, tuple(names.index(name) for name in wanted.references)))
+    if preset.unlabelled is not None:
+        pools.append(Pool(Source(csv=preset.unlabelled.folder), _pictures(Path(preset.unlabelled.folder))))
+    if not any(pool.photos for pool in pools):
+        raise InvalidInput(
+            "no photo is left to learn from", key="source", cure="mind --exclude-skus, min_side, hold_out"
+        )
+    return Sources(pools, trials)
+
+
+def epoch_plan(sources: Sources, seed: int, epoch: int) -> list[tuple[int, int]]:
+    """What epoch `epoch` learns: (pool, photo in the pool), shuffled. The same arguments give the same plan; every epoch
+    has as many."""
+    draw = Random(f"plan {seed} {epoch}")
+    plan = [(number, photo) for number, pool in enumerate(sources.pools) for photo in _drawn(pool, draw)]
+    draw.shuffle(plan)
+    return plan
+
+
+def _drawn(pool: Pool, draw: Random) -> list[int]:
+    chosen = list(range(len(pool.photos)))
+    if pool.source.per_class:
+        draw.shuffle(chosen)
+        taken: dict[str, list[int]] = {}
+        for number in chosen:
+            taken.setdefault(pool.photos[number].sku, []).append(number)
+        chosen = [number for sku in sorted(taken) for number in taken[sku][: pool.source.per_class]]
+    if pool.source.per_epoch and pool.source.per_epoch < len(chosen):
+        chosen = draw.sample(chosen, pool.source.per_epoch)
+    return chosen * pool.source.repeat
+
+
+def _read(source: Source | Validation, roots: Sequence[Path]) -> list[Labelled]:
+    path = _find(source.csv, roots, getattr(source, "made_by", ""))
+    return read_labelled(path, _find(source.images, roots) if source.images else None)
+
+
+def _find(name: str, roots: Sequence[Path], made_by: str = "") -> Path:
+    found = next((root / name for root in roots if (root / name).exists()), None)
+    if found is None:
+        looked = ", ".join(map(str, roots))
+        cure = f"make it with `{made_by}`, or" if made_by else "get it, or"
+        raise InvalidInput(f"is not there (looked in {looked})", file=name, cure=f"{cure} name its folder with --data")
+    return found
+
+
+def _fraction(name: str) -> float:
+    """A photo's place in 0..1, the same for ever: which side of a split it falls on."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+
+
+def _wide(photo: Labelled, least: int) -> bool:
+    box = photo.row.box
+    return box is None or min(box.x1 - box.x0, box.y1 - box.y0) >= least
+
+
+def _pictures(folder: Path) -> list[Labelled]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
+    if not paths:
+        raise InvalidInput(
+            "holds no picture", file=str(folder), key="unlabelled", cure=f"one of {', '.join(_PICTURES)}"
+        )
+    file = CatalogFile(
+        folder, [CatalogRow(n, "", str(path.relative_to(folder))) for n, path in enumerate(paths, 1)], []
+    )
+    return [Labelled(file, row, folder) for row in file.rows]
