@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from inventory_match.reembed import Workshop
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
-    from inventory_match.vision.encoder import TorchEncoder
+    from inventory_match.vision.encoder import FileEncoder
     from inventory_match.vision.weights import EncoderRecord
     from inventory_match.webhooks.sender import WebhookSender
 
@@ -107,14 +107,14 @@ class App:
         path = self.settings.encoder_file
         return shipped_default() if path is None else read_record(path, self.settings.encoder_sha256)
 
-    def make_encoder(self, record: EncoderRecord) -> TorchEncoder:
+    def make_encoder(self, record: EncoderRecord) -> FileEncoder:
         """What runs an encoder file."""
-        from inventory_match.vision.encoder import TorchEncoder
+        from inventory_match.vision.runtimes import load_encoder
 
-        return TorchEncoder(record, threads=self.settings.torch_threads)
+        return load_encoder(record, self.settings.encoder_runtime, threads=self.settings.torch_threads)
 
     @cached_property
-    def encoder(self) -> TorchEncoder:
+    def encoder(self) -> FileEncoder:
         """The configured one, which a new database begins with; see `active_encoder` for the one that serves."""
         return self.make_encoder(self.encoder_record)
 
@@ -131,13 +131,13 @@ class App:
     @cached_property
     def thresholds(self) -> Thresholds:
         """What was calibrated with the configured encoder, unless a setting overrides it."""
-        return self._overridden(self.encoder_record.thresholds)
+        return self.overridden(self.encoder_record.thresholds)
 
     def active_encoder(self) -> tuple[ports.Encoder, Rules]:
         """The encoder the database says is active at this moment, and the rules that go with it."""
         with self.unit_of_work() as session:
             row = catalog.active_encoder(session)
-        thresholds = self._overridden(Thresholds.from_mapping(row.thresholds))
+        thresholds = self.overridden(Thresholds.from_mapping(row.thresholds))
         settings = self.settings
         return self.encoder_files.encoder(row), Rules(thresholds, settings.candidates, settings.exact_search_below)
 
@@ -176,7 +176,8 @@ class App:
 
         settings = self.settings
         decode, files = self.reference_decoder, self.encoder_files
-        return Workshop(self.store, decode, files, settings.embed_rate, settings.exact_search_below)
+        index = settings.exact_search_below, settings.index_method
+        return Workshop(self.store, decode, files, settings.embed_rate, *index)
 
     @cached_property
     def rules(self) -> Rules:
@@ -204,7 +205,8 @@ class App:
     def kicker(self) -> CeleryKicker:
         return CeleryKicker(self.settings.redis_url)
 
-    def _overridden(self, calibrated: Thresholds) -> Thresholds:
+    def overridden(self, calibrated: Thresholds) -> Thresholds:
+        """An encoder's thresholds, unless a setting overrides them."""
         settings = self.settings
         return Thresholds(
             accept=calibrated.accept if settings.accept_similarity is None else settings.accept_similarity,

@@ -12,7 +12,7 @@ import click
 
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import say, table, with_app
-from inventory_match.cli.scratch import a_server, bars, scratch_serving
+from inventory_match.cli.scratch import a_server, bars, encoder_to_measure, scratch_serving
 
 if TYPE_CHECKING:
     from inventory_match.learning.breakdown import Category, Confusion
@@ -43,7 +43,8 @@ class _Chosen:
     sheet: Path | None
     out: Path | None
     compare: bool
-    encoders: tuple[Path, ...]
+    encoder: str | None
+    encoders: tuple[str, ...]
 
 
 @click.group()
@@ -62,6 +63,7 @@ def evaluate() -> None:
 @click.option(
     "--queries", type=_File, required=True, multiple=True, help="CSV of photos to find; without reference: unknown."
 )
+@click.option("--encoder", help="A file, or a name the database knows; default: the configured one.")
 @click.option("--images", type=_Folder, multiple=True, help="Where photos lie that are not beside their CSV.")
 @click.option("--per-product", type=click.IntRange(1), help="So many references a product, drawn at random.")
 @click.option("--seed", default=0, show_default=True, help="Of what is drawn at random.")
@@ -71,8 +73,8 @@ def evaluate() -> None:
 @click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Folder for curves as PNG.")
 @click.option("--sheet", type=_NewFile, help="PNG of the most frequent confusions, in pictures.")
 @click.option("--json", "out", type=_NewFile, help="Where to write the figures.")
-@click.option("--compare", is_flag=True, help="Measure ENCODERS, files, beside the configured one.")
-@click.argument("encoders", nargs=-1, type=_File)
+@click.option("--compare", is_flag=True, help="Measure these ENCODERS, files or names, beside it.")
+@click.argument("encoders", nargs=-1)
 @with_app
 def retrieval(app: App, /, **options: Any) -> None:
     """Figures of retrieval, through the decoder, encoder, SQL and decision that serve, in a scratch database.
@@ -81,18 +83,19 @@ def retrieval(app: App, /, **options: Any) -> None:
     """
     chosen = _Chosen(**options)
     if chosen.compare != bool(chosen.encoders):
-        raise click.UsageError("--compare and encoder files go together: --compare a.safetensors b.safetensors")
+        raise click.UsageError("--compare and encoders go together: --compare a.safetensors b.safetensors")
+    measured, *others = [encoder_to_measure(app, named) for named in (chosen.encoder, *chosen.encoders)]
     with a_server(app) as server:
-        with scratch_serving(app, server) as serving:
+        with scratch_serving(app, server, measured) as serving:
             report = _measure(serving, chosen, spoilt=chosen.robustness)
             _show(report)
             for path in _pictures(serving, report, chosen):
                 say(f"written to {path}")
             found = report.as_json()
             compared = [(serving, report.figures)]
-        for path in chosen.encoders:
-            with scratch_serving(app, server, path) as other:
-                compared.append((other, _measure(other, chosen, spoilt=False).figures))
+        for other in others:
+            with scratch_serving(app, server, other) as serving:
+                compared.append((serving, _measure(serving, chosen, spoilt=False).figures))
     if chosen.compare:
         _show_side_by_side(compared)
         found["compare"] = [_named(one) | asdict(seen) for one, seen in compared]

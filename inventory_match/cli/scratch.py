@@ -1,9 +1,10 @@
-"""What measuring commands share: an app on a database of its own for each encoder, and bars that show how far they are."""
+"""What measuring commands share: which encoder, what serves on a database of its own for it, and bars of progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,59 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from inventory_match.bootstrap import App, migrations
 from inventory_match.cli.frame import opened, problems
-from inventory_match.db import migrate
+from inventory_match.db import catalog, migrate
 from inventory_match.db.scratch import answers, scratch_database
+from inventory_match.domain.errors import NotFound
+from inventory_match.domain.matching import Thresholds
 
 if TYPE_CHECKING:
     from inventory_match.learning.evaluate import Serving
+    from inventory_match.vision.weights import EncoderRecord
 
 Bars = Callable[[str, int], Callable[[int], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An encoder to measure, the thresholds it decides with, and whether the configured database knows it."""
+
+    record: EncoderRecord
+    thresholds: Thresholds
+    registered: bool
+
+
+def encoder_to_measure(app: App, named: str | None) -> Measured:
+    """An encoder by its file, by the name or the first characters of the sha256 that the database knows, or the configured one.
+
+    Thresholds are the database's where it knows the encoder, else the file's; settings override both. Raises NotFound,
+    Conflict and ConfigurationError.
+    """
+    record = app.encoder_record if named is None else _record(app, named)
+    row = _row(app, record.sha256)
+    calibrated = record.thresholds if row is None else Thresholds.from_mapping(row.thresholds)
+    return Measured(record, app.overridden(calibrated), row is not None)
+
+
+def _record(app: App, named: str) -> EncoderRecord:
+    from inventory_match.vision.weights import read_record
+
+    path = Path(named)
+    if path.is_file() or path.suffix or path.name != named:
+        return read_record(path)
+    with app.unit_of_work() as session:
+        return app.encoder_files.record(catalog.encoder_named(session, named))
+
+
+def _row(app: App, sha256: str) -> catalog.Encoder | None:
+    """None also where no server answers, or its database is not ours."""
+    if not answers(app.settings.database_url.get_secret_value()):
+        return None
+    with app.engine.connect() as connection:
+        if migrate.current(connection) != migrate.head(migrations()):
+            return None
+    with app.unit_of_work() as session, suppress(NotFound):
+        return catalog.encoder_named(session, sha256)
+    return None
 
 
 @contextmanager
@@ -36,20 +83,20 @@ def a_server(app: App) -> Iterator[str]:
 
 
 @contextmanager
-def scratch_serving(app: App, server: str, encoder_file: Path | None = None) -> Iterator[Serving]:
-    """What serves, on a new, migrated database at `server`; with the encoder of that file, or else the configured one.
+def scratch_serving(app: App, server: str, measured: Measured) -> Iterator[Serving]:
+    """What serves, on a new, migrated database at `server`, with this encoder and its thresholds.
 
     Photos are decoded without quality limits: those judge cameras, and bad photos belong to what is measured.
     """
     from inventory_match.learning.evaluate import Serving
 
-    other = {} if encoder_file is None else {"encoder_file": encoder_file, "encoder_sha256": None}
+    record = measured.record
     with scratch_database(server) as url:
-        settings = app.settings.model_copy(update={"database_url": SecretStr(url), **other})
-        with opened(settings) as scratch:
+        changes = {"database_url": SecretStr(url), "encoder_file": record.path, "encoder_sha256": record.sha256}
+        with opened(app.settings.model_copy(update=changes)) as scratch:
             migrate.upgrade(scratch.engine, migrations())
-            parts = scratch.encoder, scratch.encoder_record, scratch.rules
-            yield Serving(scratch.unit_of_work, scratch.reference_decoder, *parts)
+            rules = replace(scratch.rules, thresholds=measured.thresholds)
+            yield Serving(scratch.unit_of_work, scratch.reference_decoder, scratch.encoder, record, rules)
 
 
 @contextmanager
