@@ -91,6 +91,7 @@ def import_catalog(
     *,
     strict: bool = False,
     index_above: int = 20_000,
+    index_method: catalog.Method = "hnsw",
     progress: Callable[[], None] = lambda: None,
 ) -> Imported:
     """Takes in every good row; with `strict` all of them or none. `progress` is called once a row, twice with `strict`.
@@ -116,7 +117,7 @@ def import_catalog(
     taken = [row for row in rows if row.line in good]
     with unit_of_work() as session:
         new_products = _write(session, encoder, taken, embedded)
-    catalog.ensure_index(unit_of_work.engine, encoder, index_above)
+    catalog.ensure_index(unit_of_work.engine, encoder, index_above, index_method)
     products = len({row.sku for row in taken})
     return Imported(products, new_products, len(embedded), len(taken) - len(embedded), _in_order(bad))
 

@@ -37,7 +37,7 @@ STEP_BYTES = 128 * 2**20
 class Workshop:
     """What embedding the catalog anew needs. `rate`: references a second over all workers, 0 for no bound.
 
-    `index_above`: from so many references on an encoder gets an index.
+    `index_above`: from so many references on an encoder gets an index, by `index_method`.
     """
 
     store: ports.PhotoStore
@@ -45,6 +45,7 @@ class Workshop:
     files: EncoderFiles
     rate: float
     index_above: int
+    index_method: catalog.Method
 
 
 def begin(workshop: Workshop, unit_of_work: UnitOfWork, record: EncoderRecord) -> catalog.Encoder:
@@ -116,6 +117,6 @@ def _opened(
 def _finish(workshop: Workshop, unit_of_work: UnitOfWork, row: catalog.Encoder) -> None:
     """The index first: an encoder that is ready answers as fast as the one before it."""
     if row.pruned_at is None:
-        catalog.ensure_index(unit_of_work.engine, row, workshop.index_above)
+        catalog.ensure_index(unit_of_work.engine, row, workshop.index_above, workshop.index_method)
         with unit_of_work() as session:
             builds.complete(session, row.id)

@@ -63,9 +63,13 @@ class Settings(BaseSettings):
     match_margin: float | None = Field(default=None, ge=0, le=2)
     candidates: int = Field(default=5, ge=2, le=50)
     exact_search_below: int = Field(default=20_000, ge=0)
-    """Up to this many eligible references the search is exact; above it goes through the HNSW index."""
+    """Up to this many eligible references the search is exact; above it goes through an index."""
+    index_method: Literal["hnsw", "ivfflat"] = "hnsw"
+    """Which index is built once references are that many: HNSW, or inverted lists (built sooner, found less)."""
+    encoder_runtime: Literal["auto", "torch", "onnx"] = "auto"
+    """What computes the vectors, which are the same either way; `auto` is the fastest that is installed."""
     torch_threads: int = Field(default=0, ge=0)
-    """0 leaves it to torch."""
+    """Cores that one process may embed with, whatever the runtime; 0: all."""
 
     photo_max_bytes: int = Field(default=25 * 2**20, gt=0)
     photo_max_pixels: int = Field(default=60_000_000, gt=0)

@@ -41,6 +41,7 @@ def import_file(app: App, file: Path, *, strict: bool) -> None:
             rows,
             strict=strict,
             index_above=app.settings.exact_search_below,
+            index_method=app.settings.index_method,
             progress=lambda: bar.advance(task),
         )
     app.encoder_files.keep_active(app.unit_of_work)

@@ -83,8 +83,8 @@ def drift(connection: Connection) -> list[object]:
 
 
 def _is_modelled(name: str | None, kind: str, _parents: object) -> bool:
-    """Only our schema, without the HNSW indexes: each encoder gets its own, once its references are many."""
-    if kind == "index" and name is not None and name.startswith("hnsw_"):
+    """Only our schema, without the indexes of vectors: each encoder gets its own, once its references are many."""
+    if kind == "index" and name is not None and name.startswith(("hnsw_", "ivfflat_")):
         return False
     return kind != "schema" or name == SCHEMA
 

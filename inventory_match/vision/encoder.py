@@ -1,16 +1,17 @@
-"""Crops to vectors: an encoder file run by torch.
+"""Crops to vectors: an encoder file run by torch, or by whatever else keeps its vectors the same (`runtimes`).
 
-Which model runs (trunk, head, preprocessing) is all in the file's record; how it runs is here: loaded at the first
-crop, under a lock, because a worker that only parses events should not pay for torch; in inference mode, channels last,
-all crops of a photo in batches. Every encoder is a file first (see `assembly` for making one from any torchvision
-trunk), so there is one way to serve and every stored vector can name the sha256 of what made it.
+Which model runs (trunk, head, preprocessing) is all in the file's record; how it runs is a runtime's: loaded at the first
+crop, under a lock, because a worker that only parses events should not pay for torch; all crops of a photo in batches.
+Every encoder is a file first (see `assembly` for making one from any torchvision trunk), so every stored vector can name
+the sha256 of what made it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -23,22 +24,29 @@ if TYPE_CHECKING:
     from inventory_match.ports import Embeddings, Image
     from inventory_match.vision.network import EmbeddingNetwork
 
+    Network: TypeAlias = Callable[[torch.Tensor], Embeddings]
+    """What a runtime makes of a record: preprocessed crops (n, 3, h, w) to vectors (n, dim)."""
 
-class TorchEncoder:
+
+class FileEncoder(ABC):
     """Satisfies `ports.Encoder` with the file that `record` was read from.
 
     `batch` bounds memory, not results: eight crops and what they become fit the cache (measured: 8 takes two thirds of the
-    time of 24 a crop, on one thread). `threads` is how many cores torch may use in this process, 0 leaves it to torch.
+    time of 24 a crop, on one thread). `threads` is how many cores this process may use, 0 leaves it to the runtime.
     """
+
+    runtime: str
+    """The setting's name for it."""
 
     def __init__(self, record: EncoderRecord, *, batch: int = 8, threads: int = 0) -> None:
         self.record = record
         self._batch, self._threads = batch, threads
         self._lock = threading.Lock()
-        self._network: EmbeddingNetwork | None = None
+        self._network: Network | None = None
 
     def __repr__(self) -> str:
-        return f"TorchEncoder({self.record.name!r}, {self.record.arch}, {self.record.dim} d, sha256 {self.sha256[:12]})"
+        record = self.record
+        return f"{type(self).__name__}({record.name!r}, {record.arch}, {record.dim} d, sha256 {self.sha256[:12]})"
 
     @property
     def sha256(self) -> str:
@@ -49,36 +57,58 @@ class TorchEncoder:
         """RGB uint8 arrays (h, w, 3) of any sizes to float32 (n, dim), L2-normalised where the metric is cosine."""
         if not crops:
             return np.empty((0, self.record.dim), np.float32)
-        return np.concatenate([self._embed(batch) for batch in _batches(crops, self._batch)])
+        network, how = self._loaded(), self.record.preprocessing
+        return np.concatenate([network(preprocess(batch, how)) for batch in _batches(crops, self._batch)])
 
-    def _embed(self, crops: Sequence[Image]) -> Embeddings:
-        import torch
-
-        with torch.inference_mode():
-            vectors: Embeddings = self._loaded()(preprocess(crops, self.record.preprocessing)).numpy()
-        return vectors
-
-    def _loaded(self) -> EmbeddingNetwork:
+    def _loaded(self) -> Network:
         with self._lock:
             if self._network is None:
                 self._network = self._load()
             return self._network
 
-    def _load(self) -> EmbeddingNetwork:
+    @abstractmethod
+    def _load(self) -> Network: ...
+
+
+class TorchEncoder(FileEncoder):
+    """The reference: torch in inference mode, batch norms folded, channels last."""
+
+    runtime = "torch"
+
+    def _load(self) -> Network:
         import torch
 
-        from inventory_match.vision.network import EmbeddingNetwork, fold_batch_norms
+        from inventory_match.vision.network import fold_batch_norms
 
-        if self._threads:
-            torch.set_num_threads(self._threads)
-        record = self.record
-        network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
-        try:
-            network.load_state_dict(read_tensors(record))
-        except RuntimeError as error:
-            raise ConfigurationError(f"{record.path}: its weights are not those of a {record.arch}: {error}") from error
-        fold_batch_norms(network.eval())
-        return network.to(memory_format=torch.channels_last)
+        limit_threads(self._threads)
+        network = fold_batch_norms(load_network(self.record)).to(memory_format=torch.channels_last)
+
+        def run(batch: torch.Tensor) -> Embeddings:
+            with torch.inference_mode():
+                vectors: Embeddings = network(batch).numpy()
+            return vectors
+
+        return run
+
+
+def load_network(record: EncoderRecord) -> EmbeddingNetwork:
+    """The network of an encoder file with its weights, in evaluation mode. Raises ConfigurationError where they do not fit."""
+    from inventory_match.vision.network import EmbeddingNetwork
+
+    network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
+    try:
+        network.load_state_dict(read_tensors(record))
+    except RuntimeError as error:
+        raise ConfigurationError(f"{record.path}: its weights are not those of a {record.arch}: {error}") from error
+    return network.eval()
+
+
+def limit_threads(threads: int) -> None:
+    """Of torch, in this process, which every runtime prepares pixels with; 0 leaves it to torch."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def _batches(crops: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:

@@ -13,7 +13,7 @@ from .encoders import (
     set_file,
     set_thresholds,
 )
-from .index import ensure_index
+from .index import Method, ensure_index
 from .nearest import nearest
 from .products import (
     Listed,
@@ -33,6 +33,7 @@ from .references import NearReference, nearest_references, without_vector
 __all__ = [
     "Encoder",
     "Listed",
+    "Method",
     "NearReference",
     "ProductFacts",
     "Reference",

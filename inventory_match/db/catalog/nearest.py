@@ -4,15 +4,16 @@ Only references made by the asking encoder, of products that are not retired and
 references of a product count as its best one. Distances stay in here; outside everything is similarity, higher is better:
 1 - distance for cosine, 1 / (1 + distance) for Euclidean.
 
-Two plans. Exact: every eligible reference is compared. HNSW, where they are many: an approximate index hands over a pool per
-crop, to which the filter is then applied, so rows could go missing; therefore each crop that got fewer products than there
-are is asked again, exactly.
+Two plans. Exact: every eligible reference is compared. Where they are many, an approximate index (`index`: HNSW, or inverted
+lists) hands over a pool per crop, to which the filter is then applied, so rows could go missing; therefore each crop that got
+fewer products than there are is asked again, exactly.
 """
 
 # ruff: noqa: S608 - what is put into the SQL is our own text and integers; values are parameters
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from inventory_match.db.models import Encoder
 from inventory_match.domain.errors import NotFound
 from inventory_match.domain.matching import Candidate
 
-from .index import OPERATORS
+from .index import OPERATORS, scan_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 POOL_PER_PRODUCT = 8
 """References the index hands over for each product wanted: several may be of one product."""
-EF_SEARCH = (200, 1000)
-"""Least and most candidates HNSW keeps while it searches; twice the pool between them. More of them: better recall, slower."""
 
 _CROPS = "select crop, vector from unnest(cast(%(vectors)b as halfvec[])) with ordinality as given (vector, crop)"
 
@@ -106,10 +105,12 @@ def nearest(
     k: int,
     store: str | None,
     exact_below: int,
+    scan: Mapping[str, str] | None = None,
 ) -> list[tuple[Candidate, ...]]:
     """Up to k products for each of the vectors, shape (n, dim), best first; fewer only where the store sells fewer.
 
-    `store` None searches all products that are not retired. Up to `exact_below` eligible references the search is exact.
+    `store` None searches all products that are not retired. Up to `exact_below` eligible references the search is exact;
+    else `scan` overrides settings of the index's search (`hnsw.ef_search` and the like), for measuring.
     Raises NotFound for an unknown store.
     """
     if not len(vectors):
@@ -120,17 +121,16 @@ def nearest(
     if references <= exact_below:
         found = _run(session, search, search.exact, asked)
     else:
-        found = _through_index(session, search, asked, references, products)
+        found = _through_index(session, search, asked, references, products, scan or {})
     return [tuple(Candidate(row.sku, similarity(encoder.metric, row.distance)) for row in rows) for rows in found]
 
 
 def _through_index(
-    session: Session, search: _Search, asked: list[HalfVector], references: int, products: int
+    session: Session, search: _Search, asked: list[HalfVector], references: int, products: int, scan: Mapping[str, str]
 ) -> list[list[Row[Any]]]:
     """Approximate, except for the crops whose pool stayed short: there the index gave up before the filter was content."""
-    least, most = EF_SEARCH
-    session.execute(text("set local hnsw.iterative_scan = strict_order"))
-    session.execute(text(f"set local hnsw.ef_search = {min(most, max(least, 2 * search.pool))}"))
+    for name, value in {**scan_settings(session, search.encoder, search.pool), **scan}.items():
+        session.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
     found = _run(session, search, search.approximate, asked)
     full, whole = min(search.pool, references), min(search.k, products)
     short = [crop for crop, rows in enumerate(found) if len(rows) < whole or (rows and rows[0].pooled < full)]

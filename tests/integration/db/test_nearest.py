@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from inventory_match.bootstrap import App
 from inventory_match.db import catalog, migrate
-from inventory_match.db.catalog.index import index_name
+from inventory_match.db.catalog.index import METHODS, Method, drop_index, index_name, inverted_lists
 from inventory_match.db.engine import make_engine
 from inventory_match.db.models import Encoder
 from inventory_match.domain.errors import ConfigurationError, Conflict, NotFound
@@ -44,6 +44,15 @@ class Record:
 def vectors(n: int, seed: int = 0, dim: int = DIM) -> Vectors:
     """Unit vectors as the database keeps them, with 16 bits a number."""
     drawn = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
+    unit: Vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    return unit
+
+
+def clustered(n: int, seed: int, *, products: int = 2000) -> Vectors:
+    """As real ones lie: 50 categories, products around them, the n references near their product; row i shows product
+    i modulo `products`. Another seed gives other pictures of the same products."""
+    of_product = vectors(50, seed=90)[np.arange(products) % 50] + 0.6 * vectors(products, seed=91)
+    drawn = of_product[np.arange(n) % products] + 0.4 * vectors(n, seed)
     unit: Vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
     return unit
 
@@ -182,15 +191,18 @@ def test_vectors_travel_as_binary(session: Session) -> None:
     event.remove(session.get_bind(), "after_cursor_execute", note)
 
 
-Indexed = tuple[Engine, Encoder, Vectors, list[str]]
+Indexed = tuple[Engine, Encoder, Vectors, list[str], str]
 
 
-@pytest.fixture(scope="module")
-def indexed(new_database: Callable[[], AbstractContextManager[str]]) -> Iterator[Indexed]:
-    """6,000 references of 2,000 products and their HNSW index; `few` sells 1 % of them."""
+@pytest.fixture(scope="module", params=METHODS)
+def indexed(
+    request: pytest.FixtureRequest, new_database: Callable[[], AbstractContextManager[str]]
+) -> Iterator[Indexed]:
+    """6,000 references of 2,000 products and their index; `few` sells 1 % of them."""
+    method: Method = request.param
     with new_database() as url:
         engine = make_engine(url)
-        embeddings, skus = vectors(6000, seed=5), [f"p{i % 2000:04}" for i in range(6000)]
+        embeddings, skus = clustered(6000, seed=5), [f"p{i % 2000:04}" for i in range(6000)]
         with Session(engine, expire_on_commit=False) as session, session.begin():
             encoder = catalog.register_encoder(session, Record(), THRESHOLDS)
             fill(session, encoder, embeddings, skus)
@@ -202,26 +214,26 @@ def indexed(new_database: Callable[[], AbstractContextManager[str]]) -> Iterator
                     "insert into inventory_match.assortment select 'few', sku from inventory_match.product where sku like '%37'"
                 )
             )
-        assert catalog.ensure_index(engine, encoder, above=6000) is False
-        assert catalog.ensure_index(engine, encoder, above=5999) is True
-        assert catalog.ensure_index(engine, encoder, above=5999) is False
-        yield engine, encoder, embeddings, skus
+        assert catalog.ensure_index(engine, encoder, above=6000, method=method) is False
+        assert catalog.ensure_index(engine, encoder, above=5999, method=method) is True
+        assert catalog.ensure_index(engine, encoder, above=5999, method=method) is False
+        yield engine, encoder, embeddings, skus, index_name(encoder, method)
         engine.dispose()
 
 
 def test_the_index_is_used_and_finds_nearly_what_exact_search_finds(indexed: Indexed) -> None:
-    engine, encoder, embeddings, skus = indexed
-    queries = vectors(50, seed=6)
+    engine, encoder, embeddings, skus, name = indexed
+    queries = clustered(50, seed=6)
     used = "select idx_scan from pg_stat_user_indexes where indexrelname = :name"
     with Session(engine) as session:
-        before = session.scalar(text(used), {"name": index_name(encoder)})
+        before = session.scalar(text(used), {"name": name})
         session.execute(text("set local enable_seqscan = off"))  # a table this small is read faster as a whole
         session.execute(text("set local enable_sort = off"))
         found = named(catalog.nearest(session, encoder, queries, 10, None, 100))
     with Session(engine) as session:
         session.execute(text("select pg_stat_force_next_flush()"))
         session.commit()
-        assert session.scalar(text(used), {"name": index_name(encoder)}) > (before or 0)
+        assert session.scalar(text(used), {"name": name}) > (before or 0)
     wanted = expected(queries, embeddings, skus, 10)
     assert all(len(row) == 10 for row in found)
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, wanted, strict=True)])
@@ -229,20 +241,21 @@ def test_the_index_is_used_and_finds_nearly_what_exact_search_finds(indexed: Ind
 
 
 def test_a_filter_that_passes_one_in_a_hundred_loses_no_rows(indexed: Indexed) -> None:
-    engine, encoder, embeddings, skus = indexed
+    engine, encoder, embeddings, skus, _ = indexed
     kept = [i for i, sku in enumerate(skus) if sku.endswith("37")]
     assert len({skus[i] for i in kept}) == 20
-    queries = vectors(20, seed=7)
+    queries = clustered(20, seed=7)
     with Session(engine) as session:
         session.execute(text("set local enable_seqscan = off"))
         session.execute(text("set local enable_sort = off"))
         session.execute(text("set local hnsw.max_scan_tuples = 200"))
+        session.execute(text("set local ivfflat.max_probes = 1"))
         found = named(catalog.nearest(session, encoder, queries, 10, "few", 10))
     assert found == expected(queries, embeddings[kept], [skus[i] for i in kept], 10)
 
 
 def test_one_statement_for_all_the_crops(indexed: Indexed) -> None:
-    engine, encoder, _, _ = indexed
+    engine, encoder, _, _, _ = indexed
     counts = []
     for crops in (1, 40):
         seen: list[str] = []
@@ -278,3 +291,24 @@ def test_an_index_that_was_left_half_built_is_built_again(app: App) -> None:
             {"name": f"inventory_match.{index_name(encoder)}"},
         )
     assert catalog.ensure_index(app.engine, encoder, above=2)
+
+
+def test_the_other_method_takes_the_place_of_the_first(app: App) -> None:
+    with app.unit_of_work() as session:
+        encoder = catalog.register_encoder(session, Record(), THRESHOLDS)
+        fill(session, encoder, vectors(3), ["a", "b", "c"])
+    there = "select amname from pg_class c join pg_am a on a.oid = c.relam where relname like '%_reference_embedding_%'"
+    there += " and relkind = 'i' and amname in ('hnsw', 'ivfflat')"
+    for method in (*METHODS, "hnsw"):
+        assert catalog.ensure_index(app.engine, encoder, above=2, method=method)
+        with app.engine.connect() as connection:
+            assert connection.scalars(text(there)).all() == [method]
+            assert migrate.drift(connection) == []
+    drop_index(app.engine, encoder)
+    with app.engine.connect() as connection:
+        assert connection.scalars(text(there)).all() == []
+
+
+@pytest.mark.parametrize(("rows", "lists"), [(0, 1), (400, 1), (20_000, 20), (1_000_000, 1000), (4_000_000, 2000)])
+def test_as_many_lists_as_pgvector_advises(rows: int, lists: int) -> None:
+    assert inverted_lists(rows) == lists
