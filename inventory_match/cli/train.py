@@ -38,7 +38,7 @@ def _skus(_context: click.Context, _option: click.Parameter, path: Path | None) 
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A value of the preset: loss.scale=20.")
 @click.option("--epochs", type=click.IntRange(1), help="The preset's course in so many epochs.")
 @click.option("--seed", type=int, help="Everything random hangs on it.")
-@click.option("--weights", help="Where to start: a file (.pth, .safetensors), torchvision's name, or '' for random.")
+@click.option("--weights", help="Where to start: a file (.pth, .safetensors), torchvision's name, shipped, or ''.")
 @click.option("--name", help="What the encoder calls itself.")
 @click.option("--unlabelled", type=click.Path(exists=True, file_okay=False), help="Photos without labels to learn too.")
 @click.option(

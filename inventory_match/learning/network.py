@@ -15,7 +15,7 @@ from inventory_match.learning.augment import ToFloats
 from inventory_match.learning.losses import Objective
 from inventory_match.learning.preset import Network
 from inventory_match.vision.network import EmbeddingNetwork
-from inventory_match.vision.weights import read_record, read_tensors
+from inventory_match.vision.weights import read_record, read_tensors, shipped_default
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001 # torch's only common base
 
@@ -87,8 +87,8 @@ def _leading(blocks: list[nn.Module], kind: str, number: int) -> list[nn.Module]
 
 def starting_encoder(how: Network) -> EmbeddingNetwork:
     """An encoder of the preset's shape that starts at its weights. Raises ConfigurationError where they do not fit."""
-    path = Path(how.weights)
-    named = how.weights and path.suffix not in (".pth", ".pt", ".safetensors")
+    path = shipped_default().path or Path() if how.weights == "shipped" else Path(how.weights)
+    named = bool(how.weights) and path.suffix not in (".pth", ".pt", ".safetensors")
     if named and how.weights != "DEFAULT" and how.weights not in get_model_weights(how.arch).__members__:
         raise ConfigurationError(
             f"weights {how.weights!r} are neither a file (.pth, .safetensors) nor torchvision's of {how.arch}: "

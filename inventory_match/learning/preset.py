@@ -27,7 +27,8 @@ class _Strict(BaseModel):
 class Source(_Strict):
     """Labelled photos to learn from. An epoch takes them all, `repeat` times; or `per_class` of each product, or
     `per_epoch` in all, drawn anew each epoch. `hold_out` of the photo files (chosen by a hash of their names, so that no
-    photo is on both sides) are kept for validation. Boxes with a side below `min_side` px are passed over; the others are
+    photo is on both sides) are kept for validation; files whose names begin with the same match of `hold_out_by`, a regular
+    expression, stay together (the frames of one film show the same thing). Boxes with a side below `min_side` px are passed over; the others are
     cut with `margin` of their size around them, which random crops then vary. `made_by` is told where the file is missing."""
 
     csv: str
@@ -36,6 +37,7 @@ class Source(_Strict):
     per_class: Count | None = None
     per_epoch: Count | None = None
     hold_out: Share = 0.0
+    hold_out_by: str = ""
     min_side: int = 0
     margin: Share = 0.0
     made_by: str = ""
@@ -50,7 +52,8 @@ class Validation(_Strict):
 
 
 class Network(_Strict):
-    """`weights`: torchvision's name ("DEFAULT"), a file (.pth of torchvision, .safetensors encoder), or "" for random.
+    """`weights`: torchvision's name ("DEFAULT"), a file (.pth of torchvision, .safetensors encoder), "shipped" for the encoder
+    inside the package, or "" for random.
 
     `mode` is what may move: full, head, norms (and head), last:N blocks, from:N (all but the first N). `size` is the side in
     px the encoder serves at: random crops show products larger than whole photos do, so larger than it was trained at is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,13 @@ class Sources:
         """The products that are learned, in order."""
         return sorted({photo.sku for pool in self.pools for photo in pool.photos} - {""})
 
-    def digests(self) -> dict[str, str]:
-        """sha256 of every CSV and photo, by path as given."""
+    def digests(self, besides: Iterable[Path] = ()) -> dict[str, str]:
+        """sha256 of every CSV and photo, and of the files `besides` that there are, by path as given."""
         photos = [photo for pool in self.pools for photo in pool.photos]
         photos += [photo for trial in self.trials for photo in trial.queries]
-        paths = {photo.folder / photo.row.image for photo in photos} | {photo.file.path for photo in photos}
+        paths = (
+            {photo.folder / photo.row.image for photo in photos} | {photo.file.path for photo in photos} | {*besides}
+        )
         return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(paths) if p.is_file()}
 
 
@@ -63,8 +66,9 @@ def read_sources(preset: Preset, roots: Sequence[Path], excluded: Iterable[str] 
     trials: list[Trial] = []
     for source in preset.source:
         rows = [photo for photo in _read(source, roots) if photo.sku not in left_out and _wide(photo, source.min_side)]
-        kept = [photo for photo in rows if _fraction(photo.row.image) >= source.hold_out]
-        held = [photo for photo in rows if _fraction(photo.row.image) < source.hold_out]
+        sides = [_fraction(_kin(photo.row.image, source.hold_out_by)) < source.hold_out for photo in rows]
+        kept = [photo for photo, out in zip(rows, sides, strict=True) if not out]
+        held = [photo for photo, out in zip(rows, sides, strict=True) if out]
         if held:
             trials.append(Trial(f"{source.csv}, held out", held, (len(pools),)))
         pools.append(Pool(source, kept))
@@ -115,6 +119,12 @@ def _find(name: str, roots: Sequence[Path], made_by: str = "") -> Path:
         cure = f"make it with `{made_by}`, or" if made_by else "get it, or"
         raise InvalidInput(f"is not there (looked in {looked})", file=name, cure=f"{cure} name its folder with --data")
     return found
+
+
+def _kin(name: str, pattern: str) -> str:
+    """What the names of photos that stay together share."""
+    found = re.match(pattern, name) if pattern else None
+    return found.group() if found else name
 
 
 def _fraction(name: str) -> float:

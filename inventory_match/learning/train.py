@@ -57,7 +57,8 @@ def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> d
     Raises Conflict where `folder` holds an unfinished run that was not asked to go on, ConfigurationError where it is
     another run's, InvalidInput for a photo nobody can read.
     """
-    started, files = time.time(), sources.digests()
+    started = time.time()
+    files = sources.digests(Path(start) for start in (preset.network.weights, preset.loss.teacher))
     mark = fingerprint(preset, files, sources.classes)
     before = _before(plan, mark, preset)
     pools, queries = _loaded(preset, sources, progress)
