@@ -1,7 +1,7 @@
 """An encoder file run by ONNX Runtime: torch builds the network and hands its graph over once, at the first crop.
 
-The graph is made here from the encoder file and kept in memory only, so there is no second model file that could drift
-from the first. Handing it over takes a second or two a process; its convolutions are then about twice as fast as torch's
+The graph is made here from the encoder file and not kept on disk, so there is no second model file that could drift from
+the first. Handing it over takes a second or two a process; its convolutions are then about twice as fast as torch's
 on processors with AVX2.
 """
 
@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from inventory_match.domain.errors import ConfigurationError
-from inventory_match.vision.encoder import FileEncoder, Network, limit_threads, load_network
+from inventory_match.vision.encoder import FileEncoder, limit_threads, load_network
 
 if TYPE_CHECKING:
     import torch
 
     from inventory_match.ports import Embeddings
+    from inventory_match.vision.encoder import Network
     from inventory_match.vision.weights import EncoderRecord
 
 _OPSET = 17
@@ -32,10 +33,12 @@ class OnnxEncoder(FileEncoder):
 
     def _load(self) -> Network:
         import onnxruntime
+        import torch
 
         limit_threads(self._threads)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        # Said outright: left to itself it also binds threads to cores, which a container may forbid.
+        options.intra_op_num_threads = torch.get_num_threads()
         # Waiting threads sleep: a worker has neighbours on the same cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(export(self.record), options, providers=["CPUExecutionProvider"])
