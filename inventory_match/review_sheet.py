@@ -25,7 +25,9 @@ def question_sheet(session: Session, store: PhotoStore, asked: Sequence[Question
     for question in asked:
         kept = question.kept
         stands_for = f", stands for {len(question.group.sightings)}" if question.group else ""
-        crop = tiles.Tile(tiles.crop(store, kept), f"sighting {kept.id}{stands_for}", f"{kept.outcome}", tiles.ASKED)
+        crop = tiles.Tile(
+            tiles.crop_or_none(store, kept), f"sighting {kept.id}{stands_for}", f"{kept.outcome}", tiles.ASKED
+        )
         rows.append(tiles.Row([crop, *_candidates(session, store, kept)], kept.rule))
     return tiles.sheet(rows, "What is this?")
 
@@ -35,7 +37,9 @@ def group_sheet(session: Session, store: PhotoStore, groups: Sequence[Group]) ->
     rows = []
     for group in groups:
         members = sightings.find(session, group.sightings[:SHOWN_OF_A_GROUP])
-        shown = [tiles.Tile(tiles.crop(store, kept), f"sighting {kept.id}", kept.store or "") for kept in members]
+        shown = [
+            tiles.Tile(tiles.crop_or_none(store, kept), f"sighting {kept.id}", kept.store or "") for kept in members
+        ]
         title = f"group {group.name}: {len(group.sightings)} sightings in {', '.join(group.stores)}"
         rows.append(tiles.Row(shown, title))
     return tiles.sheet(rows, "Unknown products that look alike")

@@ -18,6 +18,7 @@ from inventory_match.vision.images import decoder
 if TYPE_CHECKING:
     from inventory_match.db.sightings import Kept
     from inventory_match.domain.photos import ObjectRef
+    from inventory_match.ports import Image as Pixels
     from inventory_match.ports import PhotoStore
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -62,10 +63,15 @@ def picture(store: PhotoStore, ref: ObjectRef) -> Image.Image | None:
         return None
 
 
-def crop(store: PhotoStore, kept: Kept) -> Image.Image | None:
-    """What a sighting shows; None where its photo is gone."""
+def crop(store: PhotoStore, kept: Kept) -> Pixels:
+    """The pixels a sighting shows, RGB (h, w, 3). Raises PhotoSuperseded where its photo is gone."""
+    return cut(decoder()(store.fetch(kept.photo)).image, kept.box)
+
+
+def crop_or_none(store: PhotoStore, kept: Kept) -> Image.Image | None:
+    """What a sighting shows, as a picture; None where its photo is gone."""
     try:
-        return Image.fromarray(cut(decoder()(store.fetch(kept.photo)).image, kept.box))
+        return Image.fromarray(crop(store, kept))
     except PhotoSuperseded:
         return None
 

@@ -1,0 +1,41 @@
+"""`inventory-match explain`: why a sighting was decided as it was, in words and as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from inventory_match.bootstrap import App
+from inventory_match.cli.frame import problems, say, table, with_app
+
+
+@click.command()
+@click.argument("sighting", type=int)
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="The picture to write: PNG or JPEG.")
+@click.option("-k", "count", default=5, show_default=True, type=click.IntRange(1, 20), help="How many references.")
+@click.option("--json", "as_json", is_flag=True, help="For machines, instead of words.")
+@with_app
+def explain(app: App, sighting: int, out: Path | None, count: int, as_json: bool) -> None:
+    """Show why SIGHTING was decided as it was: its nearest references, and the rule with its thresholds.
+
+    The picture adds a heat map of what in the crop carried the similarity to the best reference, and to the best one of
+    another product. Everything is by the encoder that made the sighting's vector.
+    """
+    from inventory_match.explain import draw
+    from inventory_match.explain import explain as find
+
+    with app.unit_of_work() as session:
+        found = find(session, sighting, count)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        for line in found.lines:
+            say(line)
+        rows = [(one.id, one.sku, one.name, f"{one.similarity:.3f}") for one in found.references]
+        table("Nearest references", ("reference", "sku", "name", "similarity"), rows)
+    if out is not None:
+        picture = draw(found, app.store, app.encoder_files.record)
+        picture.save(out)
+        problems.print(f"{out}: {picture.width} x {picture.height}", markup=False, soft_wrap=True)
