@@ -118,7 +118,7 @@ class TrainingRun:
             and bool((labels != UNLABELLED).all())
             and float(torch.rand(())) < self._preset.loss.mix
         ):
-            first, soft = self._mix(first, labels)
+            first, soft = self._mix(first.float(), labels)  # bytes cannot be blended
         teacher = None if self._teacher is None else self._teacher(first)
         pictures = self._to_floats(first if views.shape[1] == 1 else torch.cat([first, views[:, 1]]))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._preset.bf16):
