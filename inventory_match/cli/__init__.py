@@ -25,6 +25,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "train": "train",
     "calibrate": "calibrate",
+    "bench": "bench",
     "intake": "services",
     "worker": "services",
     "beat": "services",

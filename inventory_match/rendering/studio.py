@@ -6,11 +6,13 @@ Everything is drawn from the generator it is given, so a seed decides it.
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 from PIL import Image
 
 from inventory_match.rendering.camera import Camera, Corners, Light, develop
-from inventory_match.rendering.designs import RGB, PackDesign
+from inventory_match.rendering.designs import RGB, PackDesign, product
 from inventory_match.rendering.packs import packshot
 from inventory_match.rendering.shopper import Shopper
 
@@ -66,3 +68,15 @@ def some_shopper(draw: np.random.Generator) -> Shopper:
         some_paint(draw, 30, 190),
         seed=int(draw.integers(2**31)),
     )
+
+
+def studio_jpegs(count: int, seed: int, height: int = 280) -> list[bytes]:
+    """Packs of as many designs, each alone and a little turned, as JPEG files."""
+    draw = np.random.default_rng(seed)
+    return [_jpeg(studio_view(product(seed, number), draw, plain=False, height=height)) for number in range(count)]
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    written = BytesIO()
+    picture.save(written, "JPEG", quality=90)
+    return written.getvalue()
