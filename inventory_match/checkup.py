@@ -151,16 +151,16 @@ def roles(app: App) -> Found:
 
 
 def registered(app: App) -> Found:
-    sha256 = app.encoder_record.sha256
     with app.unit_of_work() as session:
         if not catalog.has_active_encoder(session):
             cure = "`inventory-match db upgrade` makes the configured one the active one"
             return Found(Verdict.FAIL, "none is active", cure)
-        try:
-            catalog.active_encoder(session, sha256)
-        except ConfigurationError as error:  # it says how to mend this; the cure of the step is for a broken file
-            return Found(Verdict.FAIL, str(error))
-    return Found(Verdict.OK, f"{sha256[:12]} is active")
+        row = catalog.active_encoder(session)
+    try:
+        app.encoder_files.record(row)
+    except ConfigurationError as error:  # it says how to mend this; the cure of the step is for a server that is away
+        return Found(Verdict.FAIL, str(error))
+    return Found(Verdict.OK, f"{row.name}, sha256 {row.sha256[:12]}, is active")
 
 
 def flowing(app: App) -> Found:
@@ -236,7 +236,7 @@ CHAINS: tuple[tuple[Step, ...], ...] = (
         Step("migrations", migrated, "inventory-match db upgrade", needs="postgres"),
         Step("schema", drift, "inventory-match db check", needs="migrations"),
         Step("roles", roles, "have a DBA run what `inventory-match db roles` prints", needs="migrations"),
-        Step("encoder in use", registered, "mend the encoder file first", needs="migrations"),
+        Step("encoder in use", registered, _GRANT, needs="migrations"),
         Step("photos", flowing, "inventory-match photos list", needs="migrations"),
     ),
     (

@@ -122,8 +122,8 @@ def write_vectors(session: Session, encoder_id: int, rows: Sequence[tuple[int, s
         text(
             "update inventory_match.encoder_build b set last_at = now.at,"
             " rate = case when now.seconds < 60 then 0.8 * coalesce(rate, :n / now.seconds) + 0.2 * :n / now.seconds end"
-            " from (select clock_timestamp() as at, greatest(extract(epoch from clock_timestamp() - e.last_at), 0.001)::float8"
-            "       as seconds from inventory_match.encoder_build e where e.encoder_id = :id) now"
+            " from (select clock_timestamp() as at, extract(epoch from clock_timestamp() - last_at)::float8 + 0.001 as seconds"
+            "       from inventory_match.encoder_build where encoder_id = :id) now"
             " where b.encoder_id = :id"
         ),
         {"id": encoder_id, "n": float(written)},

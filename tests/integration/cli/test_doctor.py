@@ -97,7 +97,7 @@ def test_vectors_of_another_encoder_are_told(healthy: App, run: Run) -> None:
         session.execute(text("update inventory_match.encoder set sha256 = repeat('f', 64)"))
     output = run("doctor", code=1).output
     assert verdicts(output)["encoder in use"] == "fail"
-    assert "set INVENTORY_MATCH_ENCODER_FILE to the file of" in output
+    assert "its file is not in the bucket; set INVENTORY_MATCH_ENCODER_FILE to it" in output
 
 
 def test_a_wrong_encoder_file_is_told(run: Run) -> None:

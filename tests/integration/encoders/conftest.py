@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> MakeEncoder:
 def served(app: App, encoder: MakeEncoder, tmp_path: Path) -> App:
     """A database that began with `tiny-8-cosine-0`, and a rate without bound."""
     more = {"encoder_file": encoder().path, "encoder_cache": tmp_path / "cache", "embed_rate": 0.0, "torch_threads": 1}
+    more["encoder_runtime"] = "torch"  # others are made ready for seconds first
     made = App(app.settings.model_copy(update=more))
     made.__dict__["engine"] = app.engine
     return made
@@ -81,3 +83,16 @@ def embed_all(app: App, record: EncoderRecord) -> Encoder:
 def rows(app: App, sql: str, **values: Any) -> list[tuple[Any, ...]]:
     with app.unit_of_work() as session:
         return [tuple(row) for row in session.execute(text(sql), values)]
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Waits, at most ten seconds, for something that other threads do."""
+
+    def wait(true: Callable[[], bool]) -> None:
+        ends = time.monotonic() + 10
+        while not true():
+            assert time.monotonic() < ends, "it did not happen within ten seconds"
+            time.sleep(0.01)
+
+    return wait
