@@ -18,12 +18,14 @@ from inventory_match.db.engine import UnitOfWork
 from inventory_match.domain.matching import Thresholds
 from inventory_match.embedded.machine import Machine
 from inventory_match.learning.breakdown import Confusion
+from inventory_match.learning.contact_sheet import CELL, MARGIN, contact_sheet, sheet_size
 from inventory_match.learning.evaluate import Serving
 from inventory_match.learning.labelled import read_labelled
 from inventory_match.learning.report import evaluate, worst_mistakes
 from inventory_match.pipeline import Rules
+from inventory_match.vision.assembly import assemble
 from inventory_match.vision.images import decoder
-from inventory_match.vision.weights import EncoderRecord, Preprocessing
+from inventory_match.vision.weights import EncoderRecord, Preprocessing, shipped_default
 
 from ..pipeline.conftest import ColourEncoder
 
@@ -49,14 +51,22 @@ def photos(tmp_path: Path) -> tuple[Path, Path]:
     return references, queries
 
 
-def test_figures_through_sql_and_decide(unit_of_work: UnitOfWork, photos: tuple[Path, Path]) -> None:
+def colour_serving(unit_of_work: UnitOfWork) -> Serving:
     record = EncoderRecord(
         "colours", "mean", 3, "cosine", Preprocessing(8, (0, 0, 0), (1, 1, 1)), "none", "MIT", "here",
         Thresholds(0.5, 0.1),
         sha256=ColourEncoder.sha256,
     )  # fmt: skip
     rules = Rules(Thresholds(accept=0.9, margin=0.0), 5, 20_000)
-    serving = Serving(unit_of_work, decoder(), ColourEncoder(), record, rules)
+    return Serving(unit_of_work, decoder(), ColourEncoder(), record, rules)
+
+
+def silent(_what: str, _total: int) -> Callable[[int], None]:
+    return lambda _done: None
+
+
+def test_figures_through_sql_and_decide(unit_of_work: UnitOfWork, photos: tuple[Path, Path]) -> None:
+    serving = colour_serving(unit_of_work)
     steps: Counter[str] = Counter()
 
     def bar(what: str, total: int) -> Callable[[int], None]:
@@ -88,11 +98,17 @@ def test_figures_through_sql_and_decide(unit_of_work: UnitOfWork, photos: tuple[
     assert shown == ["qB.png", "A3.png", "B1.png"]
 
 
-def test_the_command_writes_its_keys_and_leaves_no_database_behind(
-    machine: Machine, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def served(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The machine that commands find."""
     for name, value in machine.environment().items():
         monkeypatch.setenv(name, value)
+    return machine
+
+
+def test_the_command_writes_its_keys_and_leaves_no_database_behind(
+    served: Machine, photos: tuple[Path, Path], tmp_path: Path
+) -> None:
     references, queries = photos
     out = tmp_path / "figures.json"
 
@@ -103,18 +119,70 @@ def test_the_command_writes_its_keys_and_leaves_no_database_behind(
     figures = json.loads(out.read_text())
     assert figures.keys() == KEYS
     assert (figures["n_queries"], figures["n_references"]) == (3, 5)
-    engine = create_engine(machine.dsn)
+    assert figures["per_category"] == []
+    engine = create_engine(served.dsn)
     with engine.connect() as connection:
         left = connection.execute(text("select datname from pg_database where datname like '%scratch%'"))
         assert left.all() == []
     engine.dispose()
 
 
-def test_a_row_nobody_can_read_stops_it_with_file_and_line(
-    machine: Machine, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+def test_tables_pictures_spoilt_queries_and_another_encoder(
+    served: Machine, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    for name, value in machine.environment().items():
-        monkeypatch.setenv(name, value)
+    """References from two files, one of them with its photos elsewhere; B is kept out; a random network beside the shipped."""
+    del served
+    references, queries = photos
+    references.write_text("image,sku,category\nA1.png,A,Red\nA2.png,A,Red\nB1.png,B,Green\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "A3.png").rename(tmp_path / "elsewhere" / "A3.png")
+    (tmp_path / "more.csv").write_text("image,sku\nA3.png,C\n")
+    queries.write_text("image,sku\nqA.png,A\nqB.png,B\nqX.png,C\n")
+    (tmp_path / "out.txt").write_text("B\n")
+    other = assemble(tmp_path / "random.safetensors", "shufflenet_v2_x0_5", weights=None, dim=8)
+    out, plots, sheet = tmp_path / "figures.json", tmp_path / "plots", tmp_path / "sheet.png"
+
+    command = [
+        "evaluate", "retrieval", "--references", references, "--references", tmp_path / "more.csv", "--queries", queries,
+        "--images", tmp_path / "elsewhere", "--exclude-skus", tmp_path / "out.txt", "--robustness", "--plots", plots,
+        "--sheet", sheet, "--json", out, "--compare", other.path,
+    ]  # fmt: skip
+    result = CliRunner().invoke(main, list(map(str, command)))
+
+    assert result.exit_code == 0, result.output
+    found = json.loads(out.read_text())
+    assert (found["n_references"], found["n_queries"]) == (3, 3)
+    assert found["roc_auc_known"] is not None, "B is unknown now"
+    assert [row["category"] for row in found["per_category"]] == ["Green", "Red", None]
+    assert found["robustness"].keys() == {"blur", "low_light", "jpeg_30", "rotation_15", "occlusion_20"}
+    assert all(0 <= top1 <= 1 for top1 in found["robustness"].values())
+    names = [row["encoder"] for row in found["compare"]]
+    assert names == [shipped_default().name, other.name]
+    assert found["compare"][1]["sha256"] == other.sha256
+    assert found["compare"][0]["top1"] == found["top1"]
+    assert all(row["images_per_second"] > 0 for row in found["compare"])
+    assert {path.name for path in plots.iterdir()} == {"roc.png", "precision.png", "confusion.png"}
+    for title in ("Robustness", "Categories", "Side by side"):
+        assert title in result.output
+
+
+def test_the_sheet_shows_query_mistake_and_what_it_should_have_been(
+    unit_of_work: UnitOfWork, photos: tuple[Path, Path]
+) -> None:
+    references, queries = (read_labelled(path) for path in photos)
+    report = evaluate(colour_serving(unit_of_work), references, queries, silent, spoil_seed=None)
+
+    picture = contact_sheet(worst_mistakes(report, 5), decoder())
+
+    assert picture.size == sheet_size(rows=1)
+    middles = [MARGIN + column * (CELL + MARGIN) + CELL // 2 for column in range(3)]
+    assert [picture.getpixel((x, MARGIN + CELL // 2)) for x in middles] == [
+        COLOURS["qB"], COLOURS["A3"], COLOURS["B1"],
+    ]  # fmt: skip
+
+
+def test_a_row_nobody_can_read_stops_it_with_file_and_line(served: Machine, photos: tuple[Path, Path]) -> None:
+    del served
     references, queries = photos
     queries.write_text("image,sku\nqA.png,A\nnone.png,A\n")
 
