@@ -117,8 +117,8 @@ def draw(found: Explanation, store: PhotoStore, record_of: Callable[[Encoder], E
     if compared:
         saliency = Saliency(record_of(found.encoder))
         for one in compared:
-            note = f"similarity {one.similarity:.3f}"
-            shown.append(tiles.Tile(_lit(crop, saliency.heat(crop, one.vector)), f"towards {one.name}", note))
+            heat = saliency.heat(crop, one.vector)
+            shown.append(tiles.Tile(_lit(crop, heat), one.name, f"speaks for it: {one.similarity:.3f}"))
     nearest = [
         tiles.Tile(tiles.picture(store, one.ref), one.name, f"{one.sku}  {one.similarity:.3f}", _frame(found, one.sku))
         for one in found.references

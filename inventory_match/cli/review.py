@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BY = click.option("--by", default=who, show_default="who is at the keyboard", help="Who answers.")
 _REASON = click.option("--reason", help="Why, for whoever reads the log.")
 _FORCE = click.option("--force", is_flag=True, help="Even where the crop looks more like another product.")
-_GROUP = click.option("--group", type=int, help="All look-alikes of this sighting; `review groups` names them.")
+_GROUP = click.option("--group", type=int, help="All look-alikes of this sighting, in all stores.")
 _PICTURE = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture: PNG or JPEG."
 )

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from inventory_match.domain.errors import Conflict, NotFound
@@ -50,6 +50,8 @@ _AMBIGUOUS = text(
 )
 # All looks at a place whose newest look is in the queue, not only the newest: more views of one thing make better references.
 _UNKNOWN = text("""
+    with waiting as materialized (
+        select photo_id, position, camera, location from inventory_match.review_queue where outcome = 'unknown')
     select g.id, g.encoder_id, e.metric, (e.thresholds ->> 'accept')::float8 as accept, f.store, f.captured_at, g.embedding
     from inventory_match.sighting g
     join inventory_match.photo f on f.id = g.photo_id and f.expired_at is null
@@ -58,10 +60,8 @@ _UNKNOWN = text("""
       and g.embedding is not null
       and (cast(:store as text) is null or f.store = :store)
       and (cast(:location as text) is null or f.location = :location)
-      and exists (
-          select from inventory_match.review_queue q
-          where q.position = g.position and q.outcome = 'unknown'
-            and (q.photo_id = g.photo_id or (q.camera, q.location) = (f.camera, f.location)))
+      and ((g.photo_id, g.position) in (select photo_id, position from waiting)
+           or (f.camera, f.location, g.position) in (select camera, location, position from waiting))
       and not exists (
           select from inventory_match.review_standing s where s.photo_id = g.photo_id and s.position = g.position)
     order by f.captured_at desc, g.id desc
@@ -94,7 +94,9 @@ def unknown(session: Session, store: str | None, location: str | None, newest: i
 
 def standing(session: Session, sightings: Iterable[Kept]) -> dict[int, ReviewAnswer]:
     """Sighting id to the answer that stands for its region, for those that have one."""
-    return {kept.id: answer for kept in sightings if (answer := _standing(session, kept.photo_id, kept.position))}
+    regions = {(kept.photo_id, kept.position): kept.id for kept in sightings}
+    found = session.scalars(_STANDING.where(_REGION.in_(list(regions))))
+    return {regions[answer.photo_id, answer.position]: answer for answer in found}
 
 
 def append(
@@ -111,12 +113,13 @@ def append(
 ) -> None:
     """One answer for each of these sightings; `references`: sighting id to the reference photo its crop became."""
     said = {"verdict": verdict, "sku": sku, "actor": actor, "reason": reason, "forced": forced, "group_of": group_of}
+    rounds = _rounds(session, [(kept.photo_id, kept.position) for kept in sightings])
     rows = [
         {
             **said,
             "photo_id": kept.photo_id,
             "position": kept.position,
-            "round": _rounds(session, kept.photo_id, kept.position),
+            "round": rounds.get((kept.photo_id, kept.position), 0),
             "sighting_id": kept.id,
             "reference_id": references.get(kept.id),
         }
@@ -138,8 +141,9 @@ def to_undo(session: Session, sighting_id: int) -> list[ReviewAnswer]:
         ),
         {"id": sighting_id},
     ).one_or_none()
-    answer = _standing(session, region.photo_id, region.position) if region else None
-    if region and answer is None and _rounds(session, region.photo_id, region.position):
+    named = [(region.photo_id, region.position)] if region else []
+    answer = session.scalar(_STANDING.where(_REGION.in_(named)))
+    if answer is None and _rounds(session, named):
         raise Conflict(f"the answer to sighting {sighting_id} was taken back already; `review log` shows by whom")
     if answer is None:
         raise NotFound(f"nobody answered sighting {sighting_id}; `inventory-match review log` shows what was answered")
@@ -167,7 +171,11 @@ def undo(session: Session, answers: Sequence[ReviewAnswer], *, actor: str, reaso
     ]
     session.execute(insert(ReviewAnswer), rows)
     made = [answer.reference_id for answer in answers if answer.reference_id is not None]
-    used = set(session.scalars(_STANDING.with_only_columns(ReviewAnswer.reference_id)))
+    used = set(
+        session.scalars(
+            _STANDING.where(ReviewAnswer.reference_id.in_(made)).with_only_columns(ReviewAnswer.reference_id)
+        )
+    )
     gone = [one for one in made if one not in used]
     withdrawn = session.scalars(
         text(
@@ -178,21 +186,15 @@ def undo(session: Session, answers: Sequence[ReviewAnswer], *, actor: str, reaso
     return len(withdrawn.all())
 
 
+_REGION = tuple_(ReviewAnswer.photo_id, ReviewAnswer.position)
 _STANDING = select(ReviewAnswer).where(
     ReviewAnswer.verdict != Verdict.UNDONE,
     ReviewAnswer.id.not_in(select(ReviewAnswer.undoes).where(ReviewAnswer.undoes.is_not(None))),
 )
 
 
-def _standing(session: Session, photo_id: int, position: int) -> ReviewAnswer | None:
-    mine = (ReviewAnswer.photo_id == photo_id) & (ReviewAnswer.position == position)
-    return session.scalar(_STANDING.where(mine))
-
-
-def _rounds(session: Session, photo_id: int, position: int) -> int:
-    """How often the region's answer was taken back."""
-    count = (
-        "select count(*) from inventory_match.review_answer"
-        " where photo_id = :photo and position = :position and verdict = 'undone'"
-    )
-    return session.scalar(text(count), {"photo": photo_id, "position": position}) or 0
+def _rounds(session: Session, regions: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """(photo, position) to how often the region's answer was taken back, for those where it ever was."""
+    photo, position = ReviewAnswer.photo_id, ReviewAnswer.position
+    undone = select(photo, position, func.count()).where(_REGION.in_(regions), ReviewAnswer.verdict == Verdict.UNDONE)
+    return {(row[0], row[1]): row[2] for row in session.execute(undone.group_by(photo, position))}
