@@ -99,9 +99,8 @@ def calibrate(app: App, /, **options: Any) -> None:
         _store(app, measured, found.thresholds, chosen.out)
     if not found.reached:
         best = f"{found.held_out.precision:.1%} is the nearest there is"
-        problems.print(
-            f"a precision of {chosen.precision:.1%} is not reached on held-out products: {best}", style="red"
-        )
+        complaint = f"a precision of {chosen.precision:.1%} is not reached on held-out products: {best}"
+        problems.print(complaint, style="red", soft_wrap=True)
         raise SystemExit(NOT_REACHED)
 
 
