@@ -79,7 +79,7 @@ def step(workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int) -> float
             row = session.get_one(catalog.Encoder, encoder_id)
             batch = [] if row.pruned_at else builds.lacking(session, encoder_id, size)
             if batch and not builds.take_turn(session, encoder_id, len(batch), workshop.rate):
-                return None
+                return builds.seconds_to_turn(session, encoder_id)
         if not batch:
             _finish(workshop, unit_of_work, row)
             return None

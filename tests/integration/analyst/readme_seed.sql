@@ -61,3 +61,8 @@ insert into delivery (message_id, endpoint_id, state, attempts, delivered_at) va
     ('msg_1', 1, 'delivered', 2, '2026-03-02 09:00:19Z');
 insert into delivery_attempt (delivery_id, at, status, duration_ms) values
     (1, '2026-03-02 09:00:14Z', 503, 40), (1, '2026-03-02 09:00:19Z', 204, 35);
+
+insert into encoder (name, arch, sha256, dim, metric, record, thresholds, state) values
+    ('shelf-512', 'resnet50', repeat('1', 64), 3, 'euclidean', '{}', '{}', 'building');
+insert into reference_embedding (encoder_id, reference_id, sku, embedding)
+    select 2, reference_id, sku, embedding from reference_embedding order by reference_id limit 2;
