@@ -236,7 +236,7 @@ class CeleryKicker:
 
     def kick_embedding(self, encoder_id: int) -> None:
         """References wait for their vector by this encoder. Raises ServiceUnavailable where Redis does not answer."""
-        self._send(EMBED_REFERENCES, encoder_id, queue="chores")
+        self._send(EMBED_REFERENCES, encoder_id, queue="embedding")
 
     def _send(self, task: str, number: int, queue: str) -> None:
         from kombu.exceptions import OperationalError

@@ -25,7 +25,7 @@ OLDEST_POSTGRES = 15
 NEEDED_PGVECTOR, SOUND_PGVECTOR = (0, 8, 0), (0, 8, 4)
 """0.8.0 brought iterative scans; before 0.8.4 an HNSW index could be corrupted by parallel builds and by vacuum."""
 STUCK_AFTER = timedelta(minutes=15)
-QUEUES = frozenset({"photos", "chores"})
+QUEUES = frozenset({"photos", "chores", "embedding"})
 
 
 class Verdict(StrEnum):

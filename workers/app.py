@@ -38,7 +38,8 @@ def _make(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_transport_options={"visibility_timeout": max(3600, settings.photo_lease * 4)},
         task_default_queue="chores",
-        task_routes={f"{prefix}.process_photo": {"queue": "photos"}},
+        # A queue of its own, so that neither photos nor what each of them sends keep a build from going on.
+        task_routes={f"{prefix}.process_photo": {"queue": "photos"}, f"{prefix}.embed_*": {"queue": "embedding"}},
         worker_hijack_root_logger=False,
         timezone="UTC",
         beat_schedule={
