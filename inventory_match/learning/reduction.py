@@ -10,8 +10,11 @@ fit the head. Nor is it fitted on the trunk's features: what training taught the
 | method | keeps | source |
 |---|---|---|
 | pca | the directions in which references vary most; Euclidean distances as well as so many dimensions can | Pearson 1901 |
-| whiten | the same, each with variance 1: what many products share no longer outweighs the rest | Jégou & Chum, ECCV 2012 |
-| lda | the directions that tell these products apart, where one product's photos vary by 1 | Fisher 1936; Rao 1948 |
+| whiten | the same, all with one variance: what many products share no longer outweighs the rest | Jégou & Chum, ECCV 2012 |
+| lda | the directions that tell these products apart, in which one product's photos vary alike | Fisher 1936; Rao 1948 |
+
+Whitening and LDA leave the length of vectors open: it stays the one the references had, so that weights fit 16 bits and a
+Euclidean similarity, 1 / (1 + distance), means about what it did.
 """
 
 from __future__ import annotations
@@ -69,7 +72,10 @@ def fit(method: Method, vectors: Embeddings, skus: Sequence[str], dim: int) -> L
     # All three are affine, so what they do to the axes and to the origin says everything.
     axes, origin = fitted.transform(np.eye(exact.shape[1])), fitted.transform(np.zeros((1, exact.shape[1])))
     weight: Floats = (axes - origin).T
-    return LinearMap(weight, -weight @ exact.mean(axis=0))
+    mean = exact.mean(axis=0)
+    if method != "pca":
+        weight *= np.linalg.norm(exact - mean) / np.linalg.norm((exact - mean) @ weight.T)
+    return LinearMap(weight, -weight @ mean)
 
 
 def _pca(vectors: Floats, dim: int, *, whiten: bool) -> Any:
