@@ -116,9 +116,11 @@ def draw(found: Explanation, store: PhotoStore, record_of: Callable[[Encoder], E
     compared = _best_of_two(found.references)
     if compared:
         saliency = Saliency(record_of(found.encoder))
-        for one in compared:
-            heat = saliency.heat(crop, one.vector)
-            shown.append(tiles.Tile(_lit(crop, heat), one.name, f"speaks for it: {one.similarity:.3f}"))
+        heats = [saliency.heat(crop, one.vector) for one in compared]
+        most = max(float(heats[0].max()), 1e-6)  # one scale, so that what hardly speaks for the other stays dark
+        for one, heat in zip(compared, heats, strict=True):
+            note = f"speaks for it: {one.similarity:.3f}"
+            shown.append(tiles.Tile(_lit(crop, (heat / most).clip(0, 1)), one.name, note))
     nearest = [
         tiles.Tile(tiles.picture(store, one.ref), one.name, f"{one.sku}  {one.similarity:.3f}", _frame(found, one.sku))
         for one in found.references

@@ -56,17 +56,16 @@ class Saliency:
         return found
 
     def heat(self, crop: Image, reference: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What spoke for the reference, over the crop's own pixels: shape (h, w), 1 where most did.
+        """What spoke for the reference, over the crop's own pixels: shape (h, w), 0 or more, comparable between references.
 
-        0 where a place adds its even part of the similarity or less: the plain ground around a product carries some as well,
-        by what the wide fields of the last layers see across its edge.
+        It is by how much a place's share exceeds the mean, and 0 where it does not or speaks against: the plain ground around
+        a product carries some as well, by what the wide fields of the last layers see across its edge.
         """
         import torch
 
         shares = self.shares(crop, reference)
-        above = torch.from_numpy(shares - shares.mean()).clamp(min=0)
-        peak = float(above.max())
-        return _over_crop(above / peak if peak > 0 else above, crop, self.record.preprocessing)
+        above = torch.from_numpy(shares - max(float(shares.mean()), 0.0)).clamp(min=0)
+        return _over_crop(above, crop, self.record.preprocessing)
 
 
 def _over_crop(places: torch.Tensor, crop: Image, how: Preprocessing) -> NDArray[np.float32]:
@@ -76,7 +75,7 @@ def _over_crop(places: torch.Tensor, crop: Image, how: Preprocessing) -> NDArray
     height, width = crop.shape[:2]
     left, top, right, bottom = looked_at(width, height, how)
     size = [max(1, bottom - top), max(1, right - left)]
-    grown = interpolate(places[None, None], size=size, mode="bicubic", align_corners=False)[0, 0].clamp(0, 1).numpy()
+    grown = interpolate(places[None, None], size=size, mode="bicubic", align_corners=False)[0, 0].clamp(min=0).numpy()
     heat = np.zeros((height, width), np.float32)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     heat[y0:y1, x0:x1] = grown[y0 - top : y1 - top, x0 - left : x1 - left]
