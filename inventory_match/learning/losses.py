@@ -176,12 +176,11 @@ class _Triplet(nn.Module):
 
 
 class _NTXent(nn.Module):
-    """With one positive each SupCon is NT-Xent; the library's class of that name pairs every positive with every
-    negative of the batch, so its memory grows with the cube of the batch instead of the square."""
+    """The library pairs every positive with every negative: memory grows with the cube of the batch."""
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
-        self.loss = losses.SelfSupervisedLoss(losses.SupConLoss(temperature=temperature))
+        self.loss = losses.SelfSupervisedLoss(losses.NTXentLoss(temperature=temperature))
 
     def forward(self, batch: Batch) -> Tensor:
         return cast("Tensor", self.loss(batch.embeddings, _present(batch.second_views, "second_views")))
