@@ -66,3 +66,6 @@ insert into encoder (name, arch, sha256, dim, metric, record, thresholds, state)
     ('shelf-512', 'resnet50', repeat('1', 64), 3, 'euclidean', '{}', '{}', 'building');
 insert into reference_embedding (encoder_id, reference_id, sku, embedding)
     select 2, reference_id, sku, embedding from reference_embedding order by reference_id limit 2;
+
+insert into review_answer (photo_id, position, round, sighting_id, verdict, sku, actor, reason, answered_at) values
+    (1, 2, 0, 1, 'product', 'fig-bar', 'ann', 'new wrapper', '2026-03-02 08:30Z');
