@@ -7,7 +7,6 @@ drawn before: that is what makes a resumed run the same run, with any number of 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -58,16 +57,10 @@ class PhotosInMemory(Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         return self.transform(self.pixels[index]), self.labels[index]
 
-    def seen(self, transform: v2.Transform, each: int | None = None) -> PhotosInMemory:
-        """The same pixels under another transform; `each`: only the first so many of a class."""
-        taken: Counter[int] = Counter()
-        kept = []
-        for index, label in enumerate(self.labels):
-            taken[label] += 1
-            if each is None or taken[label] <= each:
-                kept.append(index)
+    def seen(self, transform: v2.Transform) -> PhotosInMemory:
+        """The same pixels under another transform."""
         other = PhotosInMemory((), transform, classes=self.classes)
-        other.pixels, other.labels = [self.pixels[n] for n in kept], [self.labels[n] for n in kept]
+        other.pixels, other.labels = self.pixels, self.labels
         return other
 
 
@@ -90,10 +83,10 @@ class Epoch(Dataset[tuple[torch.Tensor, int]]):
         return len(self._photos)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """Seeds torch in the process it is called in: a loader's worker."""
-        torch.manual_seed(derived_seed(self._seed, self._epoch, index))
         pixels, label = self._photos[index]
-        return torch.stack([self._transform(pixels) for _ in range(self._views)]), label
+        with torch.random.fork_rng(devices=[]):  # without workers this is the process whose dropout draws, too
+            torch.manual_seed(derived_seed(self._seed, self._epoch, index))
+            return torch.stack([self._transform(pixels) for _ in range(self._views)]), label
 
 
 def derived_seed(*parts: int | str) -> int:

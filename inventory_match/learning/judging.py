@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
+from torch import nn
+from torch.utils.data import Subset
 
 from inventory_match.learning.augment import ToFloats, plain_view
 from inventory_match.learning.data import PhotosInMemory
@@ -37,7 +40,7 @@ class Judge:
         with torch.inference_mode():
             prototypes = network.objective.prototypes
         if prototypes is None:
-            return self._by_neighbours(network, size, FEW)
+            return self._by_neighbours(network, size, (FEW,))[0]
         classes = torch.arange(len(prototypes))
         found = {}
         for trial, photos in zip(self._trials, self._queries, strict=True):
@@ -45,23 +48,38 @@ class Judge:
             found[trial.name] = top1(prototypes.cpu(), classes, asked, truth)
         return found
 
-    def finally_(self, network: TrainingNetwork) -> dict[str, float]:
+    def at_the_end(self, network: nn.Module) -> dict[str, float]:
         """By the nearest of all references, and of a few, at the size the encoder serves at."""
-        every = self._by_neighbours(network, self._served, None)
-        few = self._by_neighbours(network, self._served, FEW)
+        every, few = self._by_neighbours(network, self._served, (None, FEW))
         return every | {f"{name}, {FEW} references each": share for name, share in few.items()}
 
-    def _by_neighbours(self, network: TrainingNetwork, size: int, each: int | None) -> dict[str, float]:
+    def _by_neighbours(self, network: nn.Module, size: int, limits: Sequence[int | None]) -> list[dict[str, float]]:
+        """For each of `limits`: the shares where so many references of a product answer, None for all."""
         needed = sorted({number for trial in self._trials for number in trial.references})
-        known = {number: self._embedded(network, self._pools[number], size, each) for number in needed}
-        found = {}
+        most = None if None in limits else max(limit for limit in limits if limit)
+        known = {number: self._embedded(network, self._pools[number], size, most) for number in needed}
+        found: list[dict[str, float]] = [{} for _ in limits]
         for trial, photos in zip(self._trials, self._queries, strict=True):
-            rows, answers = zip(*(known[number] for number in trial.references), strict=True)
+            rows, answers = (torch.cat(parts) for parts in zip(*(known[n] for n in trial.references), strict=True))
             asked, truth = self._embedded(network, photos, size)
-            found[trial.name] = top1(torch.cat(rows), torch.cat(answers), asked, truth)
+            for shares, limit in zip(found, limits, strict=True):
+                kept = first_of_each(answers.tolist(), limit)
+                shares[trial.name] = top1(rows[kept], answers[kept], asked, truth)
         return found
 
     def _embedded(
-        self, network: TrainingNetwork, photos: PhotosInMemory, size: int, each: int | None = None
+        self, network: nn.Module, photos: PhotosInMemory, size: int, limit: int | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return embed_all(network, photos.seen(plain_view(size), each), self._to_floats)
+        kept = first_of_each(photos.labels, limit)
+        return embed_all(network, Subset(photos.seen(plain_view(size)), kept), self._to_floats)
+
+
+def first_of_each(labels: Sequence[int], limit: int | None) -> list[int]:
+    """The places of the first `limit` of each label, in order; of all where it is None."""
+    taken: Counter[int] = Counter()
+    kept = []
+    for place, label in enumerate(labels):
+        taken[label] += 1
+        if limit is None or taken[label] <= limit:
+            kept.append(place)
+    return kept

@@ -15,7 +15,7 @@ from inventory_match.learning.augment import ToFloats
 from inventory_match.learning.losses import Objective
 from inventory_match.learning.preset import Network
 from inventory_match.vision.network import EmbeddingNetwork
-from inventory_match.vision.weights import read_record, read_tensors, shipped_default
+from inventory_match.vision.weights import EncoderRecord, read_record, read_tensors, shipped_default
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001 # torch's only common base
 
@@ -111,14 +111,20 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
     return encoder
 
 
+def finished_encoder(path: Path) -> tuple[EmbeddingNetwork, EncoderRecord]:
+    """The network of an encoder file, as it serves."""
+    record = read_record(path)
+    network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
+    network.load_state_dict(read_tensors(record))
+    return network.eval().to(memory_format=torch.channels_last), record
+
+
 class Teacher:
     """Another encoder, which says where a photo should lie; it never learns."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        record = read_record(path)
-        network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
-        network.load_state_dict(read_tensors(record))
-        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        network, record = finished_encoder(path)
+        self._network = network.to(device)
         self._to_floats = ToFloats(record.preprocessing.mean, record.preprocessing.std, device)
         self.dim = record.dim
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from inventory_match.learning.augment import ToFloats
-from inventory_match.learning.network import TrainingNetwork
 
 
 @torch.inference_mode()
 def embed_all(
-    network: TrainingNetwork, photos: Dataset[tuple[torch.Tensor, int]], to_floats: ToFloats
+    network: nn.Module, photos: Dataset[tuple[torch.Tensor, int]], to_floats: ToFloats
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Embeddings (n, dim) and class numbers (n,) of all photos, in order, on the CPU."""
-    batches = [(network.embed(to_floats(batch)).cpu(), labels) for batch, labels in DataLoader(photos, batch_size=32)]
+    batches = [(network(to_floats(batch)).cpu(), labels) for batch, labels in DataLoader(photos, batch_size=32)]
     return torch.cat([rows for rows, _ in batches]), torch.cat([labels for _, labels in batches])
 
 

@@ -23,6 +23,7 @@ from inventory_match.learning.data import PhotosInMemory
 from inventory_match.learning.export import export, record_of
 from inventory_match.learning.judging import Judge
 from inventory_match.learning.labelled import Labelled
+from inventory_match.learning.network import finished_encoder
 from inventory_match.learning.preset import Preset
 from inventory_match.learning.record import VALIDATION, RunRecord, fingerprint, surroundings
 from inventory_match.learning.run import Photos, TrainingRun
@@ -69,17 +70,19 @@ def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> d
     facts = _facts(preset, plan, mark, files) | {"photos": photos, "products": len(sources.classes)}
     facts["parameters"] = {"moved": moved, "of": of}
     record = RunRecord(plan.folder, facts, before.epochs if before else [])
-    progress.console.print(
+    _say(
+        progress,
         f"{sum(photos.values())} photos of {len(sources.classes)} products; {run.steps} steps an epoch; "
-        f"{moved:,} of {of:,} parameters move"
+        f"{moved:,} of {of:,} parameters move",
     )
     judge = Judge(preset, sources, pools, queries, plan.device)
     if before is not None:
         run.restore(before.state)
-        progress.console.print(f"going on after epoch {len(record.epochs)}")
+        _say(progress, f"going on after epoch {len(record.epochs)}")
     while len(record.epochs) < preset.epochs and not _tired(record.epochs, preset.patience):
         _epoch(preset, plan, run, record, judge, _draw(sources, pools, preset.seed, len(record.epochs)), progress)
-    figures = {name: round(share, 4) for name, share in judge.finally_(run.averaged).items()}
+    kept, _ = finished_encoder(plan.out)
+    figures = {name: round(share, 4) for name, share in judge.at_the_end(kept.to(plan.device)).items()}
     record.finish({"figures": figures, "seconds": round(time.time() - started, 1), "finished": True})
     return figures
 
@@ -107,9 +110,14 @@ def _epoch(
     record.epoch(figures)
     progress.remove_task(task)
     said = "".join(f", {name.removeprefix(VALIDATION)} {100 * share:.1f} %" for name, share in shares.items())
-    progress.console.print(
-        f"epoch {number + 1}/{preset.epochs} at {size} px: loss {loss:.3f}{said}, {figures['seconds']:.0f} s"
+    _say(
+        progress, f"epoch {number + 1}/{preset.epochs} at {size} px: loss {loss:.3f}{said}, {figures['seconds']:.0f} s"
     )
+
+
+def _say(progress: Progress, line: str) -> None:
+    """As one line, also where the log is narrow, and at once."""
+    progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write(preset: Preset, plan: Plan, run: TrainingRun) -> None:

@@ -26,6 +26,7 @@ from inventory_match.domain.errors import ConfigurationError, InvalidInput
 from inventory_match.learning.augment import ToFloats, plain_view, training_view
 from inventory_match.learning.data import Epoch, PhotosInMemory, load
 from inventory_match.learning.export import record_of
+from inventory_match.learning.judging import first_of_each
 from inventory_match.learning.labelled import read_labelled
 from inventory_match.learning.network import freeze, starting_encoder
 from inventory_match.learning.preset import Network, Preset
@@ -181,7 +182,8 @@ def test_flags_change_values_and_stretch_the_course(tmp_path: Path) -> None:
     one = changed(tmp_path, "loss.scale=20", "source.0.per_class=3", "network.arch=resnet18", "loss.terms.triplet=0.5")
     assert (one.loss.scale, one.source[0].per_class, one.network.arch) == (20, 3, "resnet18")
     assert one.loss.terms == {"triplet": 0.5}
-    course = read_preset(preset_path("products"))
+    stages = "[{epochs=12, size=128}, {epochs=7, size=160}, {epochs=5, size=192}]"
+    course = changed(tmp_path, f"stage={stages}")
     assert [(stage.epochs, stage.size) for stage in stretched(course, 12).stage] == [(6, 128), (4, 160), (2, 192)]
     assert [stage.size for stage in stretched(course, 2).stage] == [160, 192]
     assert [course.size_at(epoch) for epoch in (0, 11, 12, 23)] == [128, 128, 160, 192]
@@ -326,4 +328,6 @@ def test_boxes_cut_and_large_photos_shrink(tmp_path: Path) -> None:
 def test_products_outside_the_classes_are_never_right(tmp_path: Path) -> None:
     photos = PhotosInMemory(read_labelled(write_photos(tmp_path, 2)), plain_view(32), classes=["cherry"])
     assert photos.labels == [0, 0, -1, -1, -1, -1]
-    assert photos.seen(plain_view(16), each=1).labels == [0, -1]
+    assert photos.seen(plain_view(16))[3][0].shape == (3, 16, 16)
+    assert first_of_each(photos.labels, 1) == [0, 2]
+    assert first_of_each(photos.labels, None) == [0, 1, 2, 3, 4, 5]
