@@ -51,7 +51,12 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> MakeEncoder:
 @pytest.fixture
 def served(app: App, encoder: MakeEncoder, tmp_path: Path) -> App:
     """A database that began with `tiny-8-cosine-0`, and a rate without bound."""
-    more = {"encoder_file": encoder().path, "encoder_cache": tmp_path / "cache", "embed_rate": 0.0, "torch_threads": 1}
+    more: dict[str, Any] = {
+        "encoder_file": encoder().path,
+        "encoder_cache": tmp_path / "cache",
+        "embed_rate": 0.0,
+        "torch_threads": 1,
+    }
     more["encoder_runtime"] = "torch"  # others are made ready for seconds first
     made = App(app.settings.model_copy(update=more))
     made.__dict__["engine"] = app.engine
