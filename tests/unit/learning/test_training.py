@@ -141,7 +141,8 @@ def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path) -> None:
     assert said["data"][str(folder / "sea-3.png")] == digest(folder / "sea-3.png")
     assert [epoch["size"] for epoch in said["epochs"]] == [32, 32, 48]
     assert 0 <= said["figures"]["photos.csv, held out"] <= 1
-    assert Image.open(folder / "tiny.run" / "curves.png").size[0] > 500
+    with Image.open(folder / "tiny.run" / "curves.png") as curves:
+        assert curves.size[0] > 500
     assert list((folder / "tiny.run" / "tensorboard").iterdir())
     again = run(preset, "again.safetensors", "--name", "tiny", "--set", "about.licence=none", "--workers", "0")
     assert again.exit_code == 0, again.output
