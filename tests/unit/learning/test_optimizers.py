@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ STEPS, WARMUP = 20, 5
 def made(name: str, weight_decay: float = 0.1) -> Optimizer:
     torch.manual_seed(0)
     parts = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
-    groups = [{"params": [parts[0]]}, {"params": [parts[1]], "lr": 0.5, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": [parts[0]]}, {"params": [parts[1]], "lr": 0.5, "weight_decay": 0.0}]
     return optimizer(name, groups, rate=1.0, weight_decay=weight_decay, momentum=0.9)
 
 
