@@ -14,6 +14,7 @@ from inventory_match.domain.errors import ConfigurationError
 from inventory_match.learning.augment import ToFloats
 from inventory_match.learning.losses import Objective
 from inventory_match.learning.preset import Network
+from inventory_match.vision.encoder import load_network
 from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import EncoderRecord, read_record, read_tensors, shipped_default
 
@@ -114,9 +115,7 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
 def finished_encoder(path: Path) -> tuple[EmbeddingNetwork, EncoderRecord]:
     """The network of an encoder file, as it serves."""
     record = read_record(path)
-    network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
-    network.load_state_dict(read_tensors(record))
-    return network.eval().to(memory_format=torch.channels_last), record
+    return load_network(record).to(memory_format=torch.channels_last), record
 
 
 class Teacher:

@@ -26,10 +26,12 @@ class _Strict(BaseModel):
 
 class Source(_Strict):
     """Labelled photos to learn from. An epoch takes them all, `repeat` times; or `per_class` of each product, or
-    `per_epoch` in all, drawn anew each epoch. `hold_out` of the photo files (chosen by a hash of their names, so that no
-    photo is on both sides) are kept for validation; files whose names begin with the same match of `hold_out_by`, a regular
-    expression, stay together (the frames of one film show the same thing). Boxes with a side below `min_side` px are passed over; the others are
-    cut with `margin` of their size around them, which random crops then vary. `made_by` is told where the file is missing."""
+    `per_epoch` in all, drawn anew each epoch.
+
+    `hold_out` of the photo files (chosen by a hash of their names, so that no photo is on both sides) are kept for
+    validation; files whose names begin with the same match of `hold_out_by`, a regular expression, stay together (the
+    frames of one film show the same thing). Boxes with a side below `min_side` px are passed over; the others are cut
+    with `margin` of their size around them, which random crops then vary. `made_by` is told where the file is missing."""
 
     csv: str
     images: str | None = None

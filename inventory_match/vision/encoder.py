@@ -95,7 +95,9 @@ def load_network(record: EncoderRecord) -> EmbeddingNetwork:
     """The network of an encoder file with its weights, in evaluation mode. Raises ConfigurationError where they do not fit."""
     from inventory_match.vision.network import EmbeddingNetwork
 
-    network = EmbeddingNetwork(record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool)
+    network = EmbeddingNetwork(
+        record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool, mirror=record.mirror
+    )
     try:
         network.load_state_dict(read_tensors(record))
     except RuntimeError as error:

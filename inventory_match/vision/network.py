@@ -104,21 +104,31 @@ class GeM(nn.Module):
 class EmbeddingNetwork(nn.Module):
     """(n, 3, size, size) floats to (n, dim) embeddings, L2-normalised where the metric is cosine.
 
-    Its steps are there for those who look inside or cache: `feature_map`, then `pooled`, then `head`.
+    Its steps are there for those who look inside or cache: `feature_map`, then `pooled`, then `head`. With `mirror` every
+    picture is looked at twice, the second time mirrored, and the two maps are averaged: a product has no left and right
+    of its own, and the network knows that only roughly. It costs twice the time.
     """
 
     def __init__(
-        self, arch: str, dim: int, *, normalise: bool, pool: Pool = "average", weights: str | None = None
+        self,
+        arch: str,
+        dim: int,
+        *,
+        normalise: bool,
+        pool: Pool = "average",
+        mirror: bool = False,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         self.trunk, self.neck, self.width = build_trunk(arch, weights)
         self.pool: nn.Module = GeM() if pool == "gem" else nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(self.width, dim)
-        self.normalise = normalise
+        self.normalise, self.mirror = normalise, mirror
 
     def feature_map(self, batch: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) to (n, width, h', w'): what is seen, and still where."""
-        return cast("torch.Tensor", self.trunk(batch))
+        seen = cast("torch.Tensor", self.trunk(batch))
+        return (seen + self.trunk(batch.flip(3)).flip(3)) / 2 if self.mirror else seen
 
     def pooled(self, features: torch.Tensor) -> torch.Tensor:
         """(n, width, h', w') to (n, width)."""

@@ -55,7 +55,8 @@ class Preprocessing:
 class EncoderRecord:
     """What an encoder is, and the thresholds calibrated with it, which mean nothing for another.
 
-    `pool` is how the feature map becomes one vector; files older than the field were averaged. `path` and `sha256` are the
+    `pool` is how the feature map becomes one vector, `mirror` whether every crop is also looked at mirrored (see `network`);
+    files older than these fields average and do not. `path` and `sha256` are the
     file's, known once it has been written or read; they are not stored inside it.
     """
 
@@ -69,6 +70,7 @@ class EncoderRecord:
     origin: str
     thresholds: Thresholds
     pool: Literal["average", "gem"] = "average"
+    mirror: bool = False
     sha256: str = field(default="", compare=False)
     path: Path | None = field(default=None, compare=False)
 

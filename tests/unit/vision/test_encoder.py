@@ -225,10 +225,18 @@ def test_gem_is_the_average_at_one_and_nears_the_maximum() -> None:
     )
 
 
-def test_older_records_were_pooled_by_averages() -> None:
+def test_a_mirroring_encoder_cannot_tell_a_crop_from_its_mirror_image(tmp_path: Path, tiny: EncoderRecord) -> None:
+    mirroring = write(tmp_path / "mirroring.safetensors", replace(tiny, mirror=True), read_tensors(tiny))
+    (crop,) = pictures((40, 60), seed=5)
+    for record, alike in ((tiny, False), (mirroring, True)):
+        one, other = TorchEncoder(record).embed([crop, np.ascontiguousarray(crop[:, ::-1])])
+        assert bool(one @ other > 0.99999) is alike
+
+
+def test_older_records_average_and_do_not_mirror() -> None:
     old = json.loads(record().to_json())
-    del old["pool"]
-    assert EncoderRecord.from_json(json.dumps(old)) == record(pool="average")
+    del old["pool"], old["mirror"]
+    assert EncoderRecord.from_json(json.dumps(old)) == record(pool="average", mirror=False)
 
 
 def test_what_cannot_be_a_trunk_is_refused() -> None:

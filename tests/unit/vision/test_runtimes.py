@@ -71,12 +71,23 @@ def test_any_trunk_gives_the_same_vectors(tmp_path: Path, crops: list[Image], ar
     assert alike(shrunk(made, size), crops[:3]) >= 0.9995
 
 
-@pytest.mark.parametrize(("pool", "metric"), [("gem", "cosine"), ("gem", "euclidean"), ("average", "euclidean")])
-def test_pooling_and_metric_are_the_files(tmp_path: Path, crops: list[Image], pool: Pool, metric: str) -> None:
+@pytest.mark.parametrize(
+    ("pool", "metric", "mirror"),
+    [
+        ("gem", "cosine", False),
+        ("gem", "euclidean", True),
+        ("average", "euclidean", False),
+        ("average", "cosine", True),
+    ],
+)
+def test_pooling_metric_and_mirror_are_the_files(
+    tmp_path: Path, crops: list[Image], pool: Pool, metric: str, mirror: bool
+) -> None:
     made = assemble(tmp_path / "e.safetensors", "mobilenet_v3_small", weights=None, dim=32)
     tensors = read_tensors(made) | ({"pool.p": torch.tensor(2.5)} if pool == "gem" else {})
     small = replace(made.preprocessing, size=96)
-    record = write(tmp_path / "f.safetensors", replace(made, preprocessing=small, pool=pool, metric=metric), tensors)  # type: ignore[arg-type] # from the table above
+    shape = replace(made, preprocessing=small, pool=pool, metric=metric, mirror=mirror)  # type: ignore[arg-type] # from the table above
+    record = write(tmp_path / "f.safetensors", shape, tensors)
     assert alike(record, crops) >= 0.9995
     if metric == "euclidean":
         assert abs(np.linalg.norm(OnnxEncoder(record, threads=1).embed(crops)[0]) - 1) > 1e-3
