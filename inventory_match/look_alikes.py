@@ -22,15 +22,17 @@ def stars(similarities: NDArray[np.float32], least: float) -> list[list[int]]:
     """
     near = similarities >= least
     np.fill_diagonal(near, val=True)
+    near |= near.T  # rounding may differ between the halves
     free = np.ones(len(near), bool)
+    neighbours = near.sum(axis=1)
     groups = []
     while free.any():
-        neighbours = np.where(free, near[:, free].sum(axis=1), 0)
-        centre = int(neighbours.argmax())
+        centre = int(np.where(free, neighbours, 0).argmax())
         members = np.flatnonzero(near[centre] & free)
         nearest_first = sorted(members, key=lambda one: (one != centre, -similarities[centre, one], one))
         groups.append([int(one) for one in nearest_first])
         free[members] = False
+        neighbours -= near[members].sum(axis=0)  # each row once in all: counting what is left anew took minutes
     return groups
 
 

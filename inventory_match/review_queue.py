@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from inventory_match.db.sightings import Kept
 
 NEWEST = 2000
-"""So many unknown sightings are compared with each other: 16 MB and less than a second."""
+"""So many unknown sightings are compared with each other: 16 MB, and about a second."""
 
 
 @dataclass(frozen=True, slots=True)

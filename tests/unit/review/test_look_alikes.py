@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,12 @@ def test_a_group_is_what_is_near_its_centre_and_never_a_chain() -> None:
     assert found == [[1, 0, 2], [3, 4], [5]], "a chain would join all five that differ by 10 degrees"
     assert stars(similar, 0.9999) == [[0], [1], [2], [3], [4], [5]]
     assert stars(np.zeros((0, 0), np.float32), 0.5) == []
+
+
+def test_as_many_as_are_compared_and_none_alike_cost_a_moment() -> None:
+    begun = time.process_time()
+    assert len(stars(np.eye(2000, dtype=np.float32), 0.5)) == 2000
+    assert time.process_time() - begun < 5, "counting neighbours anew for each group takes many times that"
 
 
 def test_the_most_different_begin_with_the_centre_and_spread() -> None:
