@@ -15,20 +15,23 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from inventory_match.learning.preset import Augment
 
-def training_view(size: int) -> v2.Transform:
+
+def training_view(size: int, how: Augment) -> v2.Transform:
     """uint8 (3, h, w) to a randomly varied uint8 (3, size, size)."""
+    turns = v2.RandomChoice([v2.RandomRotation(how.turn), v2.RandomPerspective(0.25, p=1.0)])
     return v2.Compose(
         [
-            v2.RandomResizedCrop(size, scale=(0.3, 1.0), ratio=(0.65, 1.55), antialias=True),
+            v2.RandomResizedCrop(size, scale=(how.least, 1.0), ratio=(0.65, 1.55), antialias=True),
             v2.RandomHorizontalFlip(),
-            v2.RandomApply([v2.RandomChoice([v2.RandomRotation(20), v2.RandomPerspective(0.25, p=1.0)])], p=0.3),
-            v2.RandomApply([v2.ColorJitter(0.35, 0.35, 0.35)], p=0.7),
+            v2.RandomApply([turns], p=how.turned),
+            v2.RandomApply([v2.ColorJitter(how.brightness, how.contrast, how.saturation)], p=0.7),
             v2.RandomApply([v2.ColorJitter(hue=0.02)], p=0.1),
-            v2.RandomGrayscale(0.03),
-            v2.RandomApply([v2.GaussianBlur(5, (0.3, 2.0))], p=0.1),
-            v2.RandomApply([v2.Lambda(_recompressed)], p=0.15),
-            v2.RandomErasing(p=0.2, scale=(0.02, 0.2), value=0),
+            v2.RandomGrayscale(how.grey),
+            v2.RandomApply([v2.GaussianBlur(5, (0.3, 2.0))], p=how.blurred),
+            v2.RandomApply([v2.Lambda(_recompressed)], p=how.recompressed),
+            v2.RandomErasing(p=how.erased, scale=(0.02, 0.2), value=0),
         ]
     )
 

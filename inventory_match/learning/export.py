@@ -47,4 +47,5 @@ def record_of(preset: Preset) -> EncoderRecord:
         origin=about.origin,
         thresholds=UNCALIBRATED,
         pool=network.pool,
+        mirror=network.mirror,
     )

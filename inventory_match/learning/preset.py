@@ -59,8 +59,8 @@ class Network(_Strict):
 
     `mode` is what may move: full, head, norms (and head), last:N blocks, from:N (all but the first N). `size` is the side in
     px the encoder serves at: random crops show products larger than whole photos do, so larger than it was trained at is
-    often better (Touvron et al., Fixing the train-test resolution discrepancy, NeurIPS 2019). Pixels 0..1 become
-    (x - mean) / std.
+    often better (Touvron et al., Fixing the train-test resolution discrepancy, NeurIPS 2019). `mirror` lets it look at every
+    crop mirrored as well, for twice the time. Pixels 0..1 become (x - mean) / std.
     """
 
     arch: str = "mobilenet_v2"
@@ -70,8 +70,26 @@ class Network(_Strict):
     mode: Mode = "full"
     dropout: Share = 0.2
     size: Count = 224
+    mirror: bool = False
     mean: Channels = (0.5, 0.5, 0.5)
     std: Channels = (0.5, 0.5, 0.5)
+
+
+class Augment(_Strict):
+    """How far a training photo is varied. A crop shows `least` of the photo or more; `turned` of the crops are rotated up to
+    `turn` degrees or tilted; brightness, contrast and saturation move by up to these shares; `grey`, `blurred`,
+    `recompressed` and `erased` are shares of crops. Where colour tells products apart, keep `saturation` and `grey` small."""
+
+    least: Annotated[float, Field(gt=0, le=1)] = 0.3
+    turn: Annotated[float, Field(ge=0, le=180)] = 20.0
+    turned: Share = 0.3
+    brightness: Share = 0.35
+    contrast: Share = 0.35
+    saturation: Share = 0.35
+    grey: Share = 0.03
+    blurred: Share = 0.1
+    recompressed: Share = 0.15
+    erased: Share = 0.2
 
 
 class Loss(_Strict):
@@ -130,6 +148,7 @@ class Preset(_Strict):
 
     about: About = About()
     network: Network = Network()
+    augment: Augment = Augment()
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     source: tuple[Source, ...] = ()

@@ -84,7 +84,7 @@ class TrainingRun:
     def _loader(self, number: int, photos: Photos) -> DataLoader[tuple[torch.Tensor, int]]:
         """Forked workers vary the photos while the network learns: they share the pixels instead of copying them."""
         views = 2 if "second_views" in self.network.objective.needs else 1
-        view, seed = training_view(self._preset.size_at(number)), self._preset.seed
+        view, seed = training_view(self._preset.size_at(number), self._preset.augment), self._preset.seed
         epoch = Epoch(photos, view, seed=seed, epoch=number, views=views)
         batches = list(self._batches(number, [label for _, label in photos]))
         fork = "fork" if self._workers else None
