@@ -15,7 +15,7 @@ import numpy as np
 
 from inventory_match.db import catalog
 from inventory_match.db.review import REVIEWED
-from inventory_match.domain.errors import ConfigurationError, Conflict, PhotoSuperseded
+from inventory_match.domain.errors import Conflict, PhotoSuperseded
 from inventory_match.domain.matching import Candidate, Thresholds
 from inventory_match.domain.review import contradiction
 from inventory_match.intake import CATALOG_PREFIX
@@ -70,7 +70,7 @@ def _by(kept: Kept, encoder: Encoder) -> bool:
 def cut(studio: Studio, encoder: Encoder, chosen: list[Kept]) -> list[Crop]:
     """Their crops as they will be kept; a photo that is gone is passed over as long as another one is there.
 
-    Raises PhotoSuperseded where none is, ConfigurationError where a vector is wanted that this host cannot make.
+    `encoder` is the row of the studio's. Raises PhotoSuperseded where none is there.
     """
     crops, gone = [], None
     for kept in chosen:
@@ -87,11 +87,6 @@ def _cut(studio: Studio, encoder: Encoder, kept: Kept) -> Crop:
     data = studio.encode_jpeg(studio.crop(studio.decode(studio.store.fetch(kept.photo)).image, kept.box))
     if kept.vector is not None and _by(kept, encoder):
         return Crop(kept.id, data, kept.vector)
-    if studio.encoder.sha256 != encoder.sha256:
-        raise ConfigurationError(
-            f"sighting {kept.id} has no vector by {encoder.name}, the active encoder, and this host runs another one; set"
-            " INVENTORY_MATCH_ENCODER_FILE to its file"
-        )
     [vector] = studio.encoder.embed([studio.decode(data).image])
     return Crop(kept.id, data, vector)
 

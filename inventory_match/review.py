@@ -78,14 +78,14 @@ def assign(
     """These sightings show this product; with `new` it is enrolled by the same rules as in a catalog import.
 
     Raises NotFound for an unknown sighting or sku, InvalidInput for facts an import would refuse, Conflict where a sighting
-    has another answer, or where the crop looks like another product and `given.force` is not set; PhotoSuperseded where the
-    photo is gone, ConfigurationError where the vector has to be made anew by an encoder this host does not run.
+    has another answer, where the crop looks like another product and `given.force` is not set, or where another encoder than
+    the studio's was activated; PhotoSuperseded where the photo is gone.
     """
     with unit_of_work() as session:
         asked = _asked(session, sighting_ids)
         if known := _known(session, asked, Verdict.PRODUCT, product.sku):
             return known
-        encoder = catalog.active_encoder(session)
+        encoder = catalog.active_encoder(session, studio.encoder.sha256)
         _check_product(session, product, new=new)
     crops = reference_crops.cut(studio, encoder, reference_crops.most_telling(asked, encoder))
     if not given.force:
@@ -186,6 +186,7 @@ def _write(
     catalog.active_encoder(session, encoder.sha256)
     if known := _known(session, asked, Verdict.PRODUCT, product.sku):
         return known
+    _check_product(session, product, new=new)  # again: somebody may have enrolled or retired it since
     if new:
         catalog.upsert_products(session, [product])
     ids = catalog.add_references(session, [crop.reference(product.sku, bucket) for crop in crops])

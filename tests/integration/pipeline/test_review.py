@@ -8,8 +8,10 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from inventory_match import review, review_queue
+from inventory_match.db import catalog
 from inventory_match.db.catalog import ProductFacts
 from inventory_match.domain.errors import Conflict, InvalidInput, NotFound
 from inventory_match.domain.matching import Thresholds
@@ -21,6 +23,7 @@ from inventory_match.vision.jpeg import encode_jpeg
 from inventory_match.vision.weights import EncoderRecord, Preprocessing
 
 from .conftest import COLOURS, ColourEncoder, Shop
+from .test_switching import DarkEncoder
 
 BY = Given("ann")
 NEW = ProductFacts("E", "Product E", "packs")
@@ -126,6 +129,31 @@ def test_of_two_people_at_once_one_is_told(shop: Shop, studio: Studio) -> None:
     assert shop.rows("select distinct sku from inventory_match.reference_photo where source like 'review:%'") == [
         (won[0],)
     ]
+
+
+def test_a_sku_enrolled_meanwhile_for_something_else_is_not_renamed(
+    shop: Shop, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.see("A", "?", "?", "C", minute=1)
+    one, other = waiting(shop)
+    plain = catalog.lock
+
+    def overtaken(session: Session) -> None:
+        monkeypatch.setattr(catalog, "lock", plain)
+        review.assign(studio, shop.app.unit_of_work, [other], NEW, Given("bob"), new=True)
+        plain(session)
+
+    monkeypatch.setattr(catalog, "lock", overtaken)
+    with pytest.raises(Conflict, match="in the catalog already, as 'Product E'"):
+        review.assign(studio, shop.app.unit_of_work, [one], ProductFacts("E", "Eggs"), BY, new=True)
+    assert shop.rows("select actor, name from inventory_match.review_log") == [("bob", "Product E")]
+
+
+def test_an_answer_that_a_switch_overtook_is_to_be_given_again(shop: Shop, studio: Studio) -> None:
+    shop.see("A", "?", "B", "C", minute=1)
+    late = replace(studio, encoder=DarkEncoder())
+    with pytest.raises(Conflict, match="colours was activated meanwhile, nothing was written; do it again"):
+        review.assign(late, shop.app.unit_of_work, [unknown(shop)], NEW, BY, new=True)
 
 
 def test_undo_withdraws_the_reference_and_asks_again(shop: Shop, studio: Studio) -> None:
