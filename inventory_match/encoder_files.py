@@ -19,7 +19,7 @@ from inventory_match.db import catalog
 from inventory_match.domain.errors import ConfigurationError, PhotoRejected, PhotoSuperseded
 from inventory_match.domain.photos import ObjectRef
 from inventory_match.intake import ENCODERS_PREFIX
-from inventory_match.vision.weights import EncoderRecord, read_record
+from inventory_match.vision.weights import EncoderRecord, read_file, read_record
 
 if TYPE_CHECKING:
     from inventory_match import ports
@@ -69,8 +69,9 @@ class EncoderFiles:
             if row.key is None:  # the configured file was the only way to it
                 raise
         else:
-            if configured.sha256 == row.sha256:
-                return configured
+            if configured.path is not None and configured.sha256 == row.sha256:
+                with suppress(ConfigurationError):  # replaced since this process looked: the bucket has the one meant
+                    return read_record(configured.path, row.sha256)
         path = self._folder / f"{row.sha256}.safetensors"
         with suppress(ConfigurationError):  # not there yet, or damaged
             return read_record(path, row.sha256)
@@ -78,11 +79,12 @@ class EncoderFiles:
         return read_record(path, row.sha256)
 
     def keep(self, record: EncoderRecord) -> tuple[str, str]:
-        """Puts the file into the bucket under the name of its content; returns bucket and key."""
-        if record.path is None:
-            raise ConfigurationError(f"the record of {record.name!r} names no file")
+        """Puts the file into the bucket under the name of its content; returns bucket and key.
+
+        Raises ConfigurationError where the file is another one than when its record was read.
+        """
         key = f"{ENCODERS_PREFIX}{record.sha256}.safetensors"
-        self._store.put(self._bucket, key, record.path.read_bytes(), "application/octet-stream", if_absent=True)
+        self._store.put(self._bucket, key, read_file(record), "application/octet-stream", if_absent=True)
         return self._bucket, key
 
     def keep_active(self, unit_of_work: UnitOfWork) -> None:

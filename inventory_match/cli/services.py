@@ -46,7 +46,9 @@ def intake(app: App) -> None:
 
 @click.command()
 @click.option("--concurrency", type=click.IntRange(min=1), default=None, help="Processes; default: one a CPU.")
-@click.option("--queues", default="photos,chores,embedding", show_default=True, help="Which of them this worker serves.")
+@click.option(
+    "--queues", default="photos,chores,embedding", show_default=True, help="Which of them this worker serves."
+)
 @with_app
 def worker(app: App, concurrency: int | None, queues: str) -> None:
     """See photos and run chores, until stopped. Needs no queue of S3: kicks come through Redis."""

@@ -16,11 +16,8 @@ from inventory_match.cli.frame import problems, say, table, with_app
 from inventory_match.domain.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from inventory_match.db.catalog import Encoder
     from inventory_match.db.catalog.builds import Count
-    from inventory_match.db.catalog.switching import Switched
 
 _LOOK_AGAIN = 0.5
 _WITHOUT_FAILED = click.option(
@@ -72,14 +69,10 @@ def build(app: App, name_or_file: str, wait: bool, here: bool) -> None:
 def activate(app: App, name: str, without_failed: bool) -> None:
     """Let the encoder NAME (or the beginning of its sha256) look at photos from now on. `rollback` returns."""
     from inventory_match.db import catalog
-    from inventory_match.db.catalog import switching
 
-    _switch(
-        app,
-        lambda session: switching.activate(
-            session, catalog.encoder_named(session, name), without_failed=without_failed
-        ),
-    )
+    with app.unit_of_work() as session:
+        wanted = catalog.encoder_named(session, name)
+    _switch(app, wanted, without_failed=without_failed)
 
 
 @click.command()
@@ -89,7 +82,9 @@ def rollback(app: App, without_failed: bool) -> None:
     """Return to the encoder that was active before; once more, and it is this one again."""
     from inventory_match.db.catalog import switching
 
-    _switch(app, lambda session: switching.rollback(session, without_failed=without_failed))
+    with app.unit_of_work() as session:
+        wanted = switching.previous(session)
+    _switch(app, wanted, without_failed=without_failed)
 
 
 @click.command()
@@ -174,13 +169,20 @@ def _tell(encoder: Encoder, found: Count) -> None:
         say(f"inventory-match encoders activate {encoder.name}")
 
 
-def _switch(app: App, change: Callable[[Session], Switched]) -> None:
+def _switch(app: App, wanted: Encoder, *, without_failed: bool) -> None:
+    from inventory_match.db.catalog import switching
+
+    app.encoder_files.record(wanted)  # raises where its file is gone: photos would wait for it
     begun = time.perf_counter()
     with app.unit_of_work() as session:
-        done = change(session)
+        done = switching.activate(session, wanted, without_failed=without_failed)
     seconds = time.perf_counter() - begun
     before = f", {done.before.name} is kept" if done.before else ""
     say(f"{done.after.name} ({done.after.sha256[:12]}) is active{before}; it took {seconds * 1000:.0f} ms")
+    for setting in ("accept_similarity", "match_margin"):
+        if getattr(app.settings, setting) is not None:
+            warning = f"warning: INVENTORY_MATCH_{setting.upper()} overrides what was calibrated with {done.after.name}"
+            problems.print(f"{warning}; unset it unless it was measured with this one", style="yellow", markup=False)
 
 
 def _line(encoder: Encoder, found: Count) -> tuple[object, ...]:

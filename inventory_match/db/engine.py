@@ -53,15 +53,21 @@ class UnitOfWork:
 
     @contextmanager
     def __call__(self) -> Iterator[Session]:
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except PoolTimeout as error:
-            raise ServiceUnavailable(f"no database connection became free: {error}") from error
-        except DBAPIError as error:
-            if is_transient(error):
-                raise ServiceUnavailable(f"database: {error.orig}") from error
-            raise
+        with database_errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Those that may pass become ServiceUnavailable, others stay what they are."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise ServiceUnavailable(f"no database connection became free: {error}") from error
+    except DBAPIError as error:
+        if is_transient(error):
+            raise ServiceUnavailable(f"database: {error.orig}") from error
+        raise
 
 
 def is_transient(error: DBAPIError) -> bool:

@@ -133,6 +133,11 @@ def read_tensors(record: EncoderRecord) -> dict[str, torch.Tensor]:
     """The weights of the file `record` was read from, as 32-bit floats; ConfigurationError if it changed since."""
     from safetensors.torch import load
 
+    return {name: t.float() if t.is_floating_point() else t for name, t in load(read_file(record)).items()}
+
+
+def read_file(record: EncoderRecord) -> bytes:
+    """The file `record` was read from, as it was then; ConfigurationError if it changed since."""
     if record.path is None:
         raise ConfigurationError(
             f"the record of {record.name!r} names no file; take one from read_record or shipped_default"
@@ -142,7 +147,7 @@ def read_tensors(record: EncoderRecord) -> dict[str, torch.Tensor]:
         raise ConfigurationError(
             f"{record.path}: changed while in use; restart, so that vectors name the right encoder"
         )
-    return {name: t.float() if t.is_floating_point() else t for name, t in load(data).items()}
+    return data
 
 
 def _bytes(path: Path) -> bytes:

@@ -106,18 +106,22 @@ def lacking(session: Session, encoder_id: int, limit: int) -> list[Lacking]:
 
 
 def write_vectors(session: Session, encoder_id: int, rows: Sequence[tuple[int, str, NDArray[np.floating]]]) -> int:
-    """Stores (reference id, sku, vector of shape (dim,)) but for those that are there by now; returns how many."""
+    """Stores (reference id, sku, vector of shape (dim,)) where they still lack; returns how many.
+
+    Meanwhile a reference may have been embedded by an import or withdrawn by a reviewer, and the encoder pruned: then nobody
+    would delete its vectors, and none is written.
+    """
     lock(session)
-    there = set(
+    kept = select(Encoder.id).where(Encoder.id == encoder_id, Encoder.pruned_at.is_(None))
+    if session.scalar(kept.with_for_update(read=True, key_share=True)) is None:
+        return 0
+    wanted = set(
         session.scalars(
-            text(
-                "select reference_id from inventory_match.reference_embedding"
-                " where encoder_id = :id and reference_id = any(:ids)"
-            ),
-            {"id": encoder_id, "ids": [row[0] for row in rows]},
+            text(f"select p.id {_LACKING} and p.id = any(:ids)"),
+            {"id": encoder_id, "after": 0, "ids": [row[0] for row in rows]},
         )
     )
-    written = copy_embeddings(session, encoder_id, (row for row in rows if row[0] not in there))
+    written = copy_embeddings(session, encoder_id, (row for row in rows if row[0] in wanted))
     session.execute(
         text(
             "update inventory_match.encoder_build b set last_at = now.at,"
@@ -132,10 +136,11 @@ def write_vectors(session: Session, encoder_id: int, rows: Sequence[tuple[int, s
 
 
 def note_failure(session: Session, encoder_id: int, reference_id: int, cause: str) -> None:
-    """Keeps why a reference could not be embedded; it is left out until `forget_failures`."""
+    """Keeps why a reference could not be embedded; it is left out until `forget_failures`. Nothing, if it was withdrawn."""
     session.execute(
         text(
-            "insert into inventory_match.encoder_failure values (:encoder, :reference, :cause)"
+            "insert into inventory_match.encoder_failure (encoder_id, reference_id, cause)"
+            " select :encoder, id, :cause from inventory_match.reference_photo where id = :reference for key share"
             " on conflict (encoder_id, reference_id) do update set cause = excluded.cause, at = now()"
         ),
         {"encoder": encoder_id, "reference": reference_id, "cause": cause.replace("\x00", "\\u0000")},
@@ -194,7 +199,11 @@ def idle_builds(session: Session) -> list[int]:
     kept = session.scalars(select(Encoder.id).where(Encoder.pruned_at.is_(None)).order_by(Encoder.id)).all()
     busy = set(
         session.scalars(
-            text("select encoder_id from inventory_match.encoder_build where next_at > now() - interval '5 seconds'")
+            # `last_at` as well: a step of a large network takes longer, and each extra kick would be one more that goes on.
+            text(
+                "select encoder_id from inventory_match.encoder_build"
+                " where greatest(next_at, last_at) > now() - interval '5 seconds'"
+            )
         )
     )
     return [one for one in kept if one not in busy and (lacking(session, one, 1) or _unfinished(session, one))]

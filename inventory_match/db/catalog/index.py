@@ -6,12 +6,15 @@ and memory, from the rows there are: after the catalog has grown several times o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil, sqrt
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
+from inventory_match.db.engine import database_errors
 from inventory_match.db.models import Encoder
 
 Method: TypeAlias = Literal["hnsw", "ivfflat"]
@@ -28,9 +31,10 @@ def ensure_index(engine: Engine, encoder: Encoder, above: int, method: Method = 
     """Builds the encoder's index, once it has more than `above` references; True where it was built now.
 
     Built concurrently, so that matching goes on meanwhile; the same call by another process at the same time does nothing.
-    Where the encoder has an index of the other method, that one goes once the new one is there.
+    Where the encoder has an index of the other method, that one goes once the new one is there. Raises ServiceUnavailable
+    where two indexes are built at once and wait for each other: one of them is to be asked for again.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with _unhurried(engine) as connection:
         count = "select count(*) from inventory_match.reference_embedding where encoder_id = :id"
         rows = connection.scalar(text(count), {"id": encoder.id}) or 0
         if rows <= above or encoder.dim > MAX_INDEXED_DIM:
@@ -45,8 +49,8 @@ def ensure_index(engine: Engine, encoder: Encoder, above: int, method: Method = 
 
 
 def drop_index(engine: Engine, encoder: Encoder) -> None:
-    """Takes the encoder's index away, while matching goes on."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    """Takes the encoder's index away, while matching goes on. Raises as `ensure_index` does."""
+    with _unhurried(engine) as connection:
         for method in METHODS:
             _drop(connection, encoder, method)
 
@@ -92,22 +96,32 @@ def _build(connection: Connection, encoder: Encoder, method: Method, rows: int) 
         _drop_others(connection, encoder, method)
         return False
     options = f" with (lists = {inverted_lists(rows):d})" if method == "ivfflat" else ""
-    connection.execute(text("set statement_timeout = 0"))
-    try:
-        # What an interrupted build left behind is never used by the planner and costs every insert.
-        _drop(connection, encoder, method)
-        connection.execute(
-            text(
-                f"create index concurrently {name} on inventory_match.reference_embedding"
-                f" using {method} ((embedding::halfvec({encoder.dim:d})) {OPERATORS[encoder.metric][1]}){options}"
-                f" where encoder_id = {encoder.id:d}"
-            )
+    # What an interrupted build left behind is never used by the planner and costs every insert.
+    _drop(connection, encoder, method)
+    connection.execute(
+        text(
+            f"create index concurrently {name} on inventory_match.reference_embedding"
+            f" using {method} ((embedding::halfvec({encoder.dim:d})) {OPERATORS[encoder.metric][1]}){options}"
+            f" where encoder_id = {encoder.id:d}"
         )
-        _drop_others(connection, encoder, method)
-        connection.execute(text("analyze inventory_match.reference_embedding"))
-    finally:
-        connection.execute(text("reset statement_timeout"))
+    )
+    _drop_others(connection, encoder, method)
+    connection.execute(text("analyze inventory_match.reference_embedding"))
     return True
+
+
+@contextmanager
+def _unhurried(engine: Engine) -> Iterator[Connection]:
+    """Without limits of time: what is done concurrently waits for every transaction under way, a backup's too."""
+    limits = "statement_timeout", "lock_timeout"
+    with database_errors(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for limit in limits:
+            connection.execute(text(f"set {limit} = 0"))
+        try:
+            yield connection
+        finally:
+            for limit in limits:
+                connection.execute(text(f"reset {limit}"))
 
 
 def _drop_others(connection: Connection, encoder: Encoder, method: Method) -> None:

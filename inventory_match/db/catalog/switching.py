@@ -59,13 +59,13 @@ def activate(session: Session, encoder: Encoder, *, without_failed: bool = False
     return Switched(before, encoder)
 
 
-def rollback(session: Session, *, without_failed: bool = False) -> Switched:
-    """Activates the encoder that was active before; once more, and it is this one again. Raises NotFound where none is kept."""
+def previous(session: Session) -> Encoder:
+    """The encoder that was active before: activated, it is this one that was. Raises NotFound where none is kept."""
     kept = select(Encoder).where(Encoder.state == "retired", Encoder.pruned_at.is_(None))
-    previous = session.scalar(kept.order_by(Encoder.retired_at.desc().nulls_last(), Encoder.id.desc()).limit(1))
-    if previous is None:
+    found = session.scalar(kept.order_by(Encoder.retired_at.desc().nulls_last(), Encoder.id.desc()).limit(1))
+    if found is None:
         raise NotFound("no encoder is kept to return to; `inventory-match encoders list` shows what there is")
-    return activate(session, previous, without_failed=without_failed)
+    return found
 
 
 def prune(session: Session, keep: int, older_than: timedelta) -> list[Encoder]:
@@ -92,15 +92,18 @@ def prune(session: Session, keep: int, older_than: timedelta) -> list[Encoder]:
 def delete_vectors(engine: Engine, encoder: Encoder) -> int:
     """Deletes the vectors of an encoder that is marked as pruned, and its index; returns how many. Safe to repeat."""
     drop_index(engine, encoder)
+    # Whoever builds it again waits for each deletion: counting vectors that are about to go, it would be ready without them.
+    still = select(Encoder.id).where(Encoder.id == encoder.id, Encoder.pruned_at.is_not(None))
+    still = still.with_for_update(key_share=True)
     some = text(
         "delete from inventory_match.reference_embedding where encoder_id = :id and reference_id in ("
-        " select e.reference_id from inventory_match.reference_embedding e"
-        " join inventory_match.encoder n on n.id = e.encoder_id and n.pruned_at is not null"
-        " where e.encoder_id = :id limit :limit)"
+        " select reference_id from inventory_match.reference_embedding where encoder_id = :id limit :limit)"
     )
     total = 0
     while True:
         with engine.begin() as connection:
+            if connection.scalar(still) is None:
+                return total
             gone = connection.execute(some, {"id": encoder.id, "limit": PRUNED_AT_ONCE}).rowcount
         total += gone
         if gone < PRUNED_AT_ONCE:

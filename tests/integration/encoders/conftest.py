@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from inventory_match import catalog_file, reembed
 from inventory_match.bootstrap import App
 from inventory_match.db import catalog
-from inventory_match.db.catalog import Encoder
+from inventory_match.db.catalog import Encoder, switching
+from inventory_match.db.catalog.switching import Switched
 from inventory_match.enrol import import_catalog
 from inventory_match.vision.assembly import assemble
 from inventory_match.vision.weights import EncoderRecord, read_tensors, write
@@ -83,6 +85,11 @@ def embed_all(app: App, record: EncoderRecord) -> Encoder:
         pass
     with app.unit_of_work() as session:
         return catalog.encoder_named(session, record.sha256)
+
+
+def go_back(session: Session) -> Switched:
+    """As `encoders rollback` does."""
+    return switching.activate(session, switching.previous(session))
 
 
 def rows(app: App, sql: str, **values: Any) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from inventory_match.db import catalog
 from inventory_match.db.catalog import builds, switching
 from inventory_match.domain.errors import ConfigurationError, Conflict, ServiceUnavailable
 from inventory_match.domain.photos import ObjectRef
-from inventory_match.vision.weights import read_tensors, write
+from inventory_match.vision.weights import read_file, read_tensors, write
 
-from .conftest import MakeEncoder, embed_all, rows, take_in
+from .conftest import MakeEncoder, embed_all, go_back, rows, take_in
 
 PROGRESS = (
     "select encoder, state, done::int, total::int, failed::int from inventory_match.encoder_builds order by 1 desc"
@@ -34,7 +35,7 @@ def test_a_build_makes_an_encoder_ready_beside_the_active_one(
         ("tiny-16-euclidean-0", "ready", 40, 40, 0),
     ]
     picture = served.reference_decoder((tmp_path / "p007.png").read_bytes()).image
-    for change in (None, lambda session: switching.activate(session, other), switching.rollback):
+    for change in (None, lambda session: switching.activate(session, other), go_back):
         if change is not None:
             with served.unit_of_work() as session:
                 change(session)
@@ -115,7 +116,7 @@ def test_a_reference_that_is_gone_is_told_and_an_import_puts_it_back(
         switching.activate(session, other)
     with served.unit_of_work() as session:
         switching.activate(session, other, without_failed=True)
-        switching.rollback(session)
+        go_back(session)
 
     take_in(served, tmp_path, 5)
     assert served.store.fetch(ObjectRef(bucket, key, None, ""))
@@ -139,14 +140,56 @@ def test_references_that_come_during_a_build_get_vectors_by_both(
     with served.unit_of_work() as session, pytest.raises(Conflict, match="2 of 15 references have no vector"):
         switching.activate(session, other)
     with served.unit_of_work() as session:
-        rested = "update inventory_match.encoder_build set next_at = now() - interval '1 minute' returning 1"
-        assert rows(served, rested)
+        rested = "update inventory_match.encoder_build set {} = now() - interval '1 minute' returning 1"
+        assert rows(served, rested.format("next_at"))
+        assert builds.idle_builds(session) == [], "a step that took long has just ended"
+        assert rows(served, rested.format("last_at"))
         assert builds.idle_builds(session) == [other.id]
     while reembed.step(served.workshop, served.unit_of_work, other.id) is not None:
         pass
     with served.unit_of_work() as session:
         assert builds.idle_builds(session) == []
         switching.activate(session, other)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_what_is_withdrawn_or_pruned_while_it_is_embedded_leaves_nothing(
+    served: App, encoder: MakeEncoder, tmp_path: Path, found: bool
+) -> None:
+    take_in(served, tmp_path, 4)
+    other = embed_all(served, encoder(dim=16))
+    with served.unit_of_work() as session:
+        switching.activate(session, other)
+        go_back(session)
+    take_in(served, tmp_path, 2, first=4)
+    withdraw = "delete from inventory_match.reference_photo where key = :key returning 1"
+
+    class Meanwhile:
+        """Satisfies `ports.PhotoStore`; whatever it is asked for is withdrawn from the catalog before it answers."""
+
+        def fetch(self, ref: ObjectRef) -> bytes:
+            data = served.store.fetch(ref)
+            assert rows(served, withdraw, key=ref.key)
+            return data if found else b"no picture"
+
+    take_in(served, tmp_path, 1, first=6)
+    workshop = replace(served.workshop, store=Meanwhile())
+    assert reembed.step(workshop, served.unit_of_work, other.id) is not None
+    assert rows(served, PROGRESS)[1] == ("tiny-16-cosine-0", "retired", 4, 4, 0)
+
+    class Pruning:
+        """Satisfies `ports.PhotoStore`; the encoder is pruned before it answers."""
+
+        def fetch(self, ref: ObjectRef) -> bytes:
+            with served.unit_of_work() as session:
+                pruned = switching.prune(session, 0, timedelta(0))
+            for gone in pruned:
+                switching.delete_vectors(served.engine, gone)
+            return served.store.fetch(ref)
+
+    take_in(served, tmp_path, 1, first=7)
+    reembed.step(replace(served.workshop, store=Pruning()), served.unit_of_work, other.id)
+    assert rows(served, PROGRESS)[1] == ("tiny-16-cosine-0", "pruned", 0, 5, 0)
 
 
 def test_a_file_that_is_gone_or_altered_in_the_bucket_is_refused_and_never_used(
@@ -173,6 +216,24 @@ def test_a_file_that_is_gone_or_altered_in_the_bucket_is_refused_and_never_used(
     assert App(elsewhere).encoder_files.encoder(other).sha256 == other.sha256
     cached.write_bytes(data[:100])
     assert App(elsewhere).encoder_files.record(other).dim == 16, "a damaged copy is fetched anew"
+
+
+def test_a_configured_file_that_was_replaced_is_neither_kept_nor_missed(
+    served: App, encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    """Somebody trains into the file the settings name, while processes run that have read its record."""
+    take_in(served, tmp_path, 1)
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(read_file(encoder()))
+    running = App(served.settings.model_copy(update={"encoder_file": path}))
+    record = running.encoder_record
+    path.write_bytes(read_file(encoder(dim=16)))
+    with pytest.raises(ConfigurationError, match="changed while in use"):
+        running.encoder_files.keep(record)
+    with served.unit_of_work() as session:
+        row = catalog.active_encoder(session)
+    picture = served.reference_decoder((tmp_path / "p000.png").read_bytes()).image
+    assert running.encoder_files.encoder(row).embed([picture]).shape == (1, 8)
 
 
 def test_a_file_that_does_not_work_is_not_taken(served: App, encoder: MakeEncoder, tmp_path: Path) -> None:

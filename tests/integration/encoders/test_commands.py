@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from inventory_match.bootstrap import App
 from inventory_match.cli import main
+from inventory_match.domain.photos import ObjectRef
 from inventory_match.embedded.machine import Machine
 
-from .conftest import MakeEncoder, take_in
+from .conftest import MakeEncoder, embed_all, take_in
+
+Typed = Callable[..., str]
 
 
-def test_build_here_activate_rollback_prune(
-    served: App, encoder: MakeEncoder, machine: Machine, tmp_path: Path
-) -> None:
-    take_in(served, tmp_path, 6)
-    old, new = encoder(), encoder(dim=16)
+@pytest.fixture
+def typed(served: App, encoder: MakeEncoder, machine: Machine, tmp_path: Path) -> Typed:
+    """`typed("activate", NAME, code=1)`: what an `encoders` command said, on a machine whose settings name the old encoder."""
     environment = machine.environment() | {
         "INVENTORY_MATCH_DATABASE_URL": served.settings.database_url.get_secret_value(),
-        "INVENTORY_MATCH_ENCODER_FILE": str(old.path),
+        "INVENTORY_MATCH_ENCODER_FILE": str(encoder().path),
         "INVENTORY_MATCH_ENCODER_CACHE": str(tmp_path / "cache"),
         "INVENTORY_MATCH_ENCODER_RUNTIME": "torch",
         "INVENTORY_MATCH_PHOTO_LEASE": "0.001",
         "COLUMNS": "300",
     }
 
-    def typed(*words: str, code: int = 0) -> str:
-        result = CliRunner().invoke(main, ["encoders", *words], env=environment)
+    def command(*words: str, code: int = 0, **settings: str) -> str:
+        more = {f"INVENTORY_MATCH_{name.upper()}": value for name, value in settings.items()}
+        result = CliRunner().invoke(main, ["encoders", *words], env=environment | more)
         assert result.exit_code == code, result.output
         return result.output
 
+    return command
+
+
+def test_build_here_activate_rollback_prune(served: App, encoder: MakeEncoder, typed: Typed, tmp_path: Path) -> None:
+    take_in(served, tmp_path, 6)
+    old, new = encoder(), encoder(dim=16)
     assert "several" not in typed("show")
     assert "there is no encoder 'other'" in typed("activate", "other", code=1)
     assert "no encoder is kept to return to" in typed("rollback", code=1)
@@ -47,3 +57,23 @@ def test_build_here_activate_rollback_prune(
     assert f"{new.name}: 6 vectors deleted" in typed("prune", "--keep", "0")
     assert "were pruned" in typed("activate", new.name, code=1)
     assert "s3://" in typed("show", new.name)
+
+
+def test_a_switch_to_a_file_that_is_gone_is_refused_and_a_setting_that_overrides_is_told(
+    served: App, encoder: MakeEncoder, typed: Typed, tmp_path: Path
+) -> None:
+    """Photos would wait until somebody finds the file again."""
+    take_in(served, tmp_path, 1)
+    new = embed_all(served, encoder(dim=16))
+    assert new.bucket is not None
+    assert new.key is not None
+    ref = ObjectRef(new.bucket, new.key, None, "")
+    data = served.store.fetch(ref)
+    served.store.delete(ref)
+    (tmp_path / "cache" / f"{new.sha256}.safetensors").unlink()
+    assert "cannot be had" in typed("activate", new.name, code=1)
+    served.store.put(ref.bucket, ref.key, data)
+    told = typed("activate", new.name, accept_similarity="0.9")
+    assert f"INVENTORY_MATCH_ACCEPT_SIMILARITY overrides what was calibrated with {new.name}" in told
+    (tmp_path / "cache" / f"{new.sha256}.safetensors").unlink()
+    assert f"{encoder().name} ({encoder().sha256[:12]}) is active" in typed("rollback")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,17 +10,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from inventory_match.bootstrap import App
 from inventory_match.db import catalog
 from inventory_match.db.catalog import Encoder, switching
+from inventory_match.db.catalog.index import drop_index
+from inventory_match.db.engine import make_engine
 from inventory_match.domain.errors import Conflict, NotFound
 from inventory_match.domain.matching import Thresholds
 
-from .conftest import MakeEncoder, embed_all, rows, take_in
+from .conftest import MakeEncoder, embed_all, go_back, rows, take_in
 
 NO_TIME = timedelta(0)
+LOCKED = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+"""Somebody waits for somebody."""
 
 
 class Record:
@@ -59,14 +65,14 @@ def states(app: App) -> dict[str, str]:
 def test_activate_and_return_and_return_again(app: App, add: Callable[[str], Encoder]) -> None:
     a, b, c = add("a"), add("b"), add("c")
     with app.unit_of_work() as session, pytest.raises(NotFound, match="no encoder is kept"):
-        switching.rollback(session)
+        switching.previous(session)
     for encoder in (b, c):
         with app.unit_of_work() as session:
             switching.activate(session, encoder)
     assert states(app) == {"a": "retired", "b": "retired", "c": "active"}
     for expected in (b, c):
         with app.unit_of_work() as session:
-            assert switching.rollback(session).after.id == expected.id
+            assert go_back(session).after.id == expected.id
     with app.unit_of_work() as session:
         assert switching.activate(session, a).before.id == c.id  # type: ignore[union-attr] # it had one
         assert catalog.active_encoder(session).id == a.id
@@ -83,13 +89,12 @@ def test_a_switch_waits_for_references_that_are_just_being_written(
         with app.unit_of_work() as session:
             switching.activate(session, b)
 
-    waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     with ThreadPoolExecutor(1) as pool:
         with app.unit_of_work() as importing:
             catalog.lock(importing)
             catalog.add_references(importing, [catalog.Reference("tea", "h2", "b", "k2", "tea2.jpg")])
             switching_now = pool.submit(activate)
-            until(lambda: rows(app, waits) != [])
+            until(lambda: rows(app, LOCKED) != [])
         with pytest.raises(Conflict, match="1 of 2 references have no vector"):
             switching_now.result(timeout=10)
     assert states(app)["a"] == "active"
@@ -140,3 +145,44 @@ def test_prune_keeps_the_active_one_the_last_one_and_what_was_retired_a_moment_a
         with pytest.raises(Conflict, match="were pruned; `inventory-match encoders build a`"):
             switching.activate(session, a)
         assert catalog.add_encoder(session, Record("a"), Thresholds(0.5, 0.1)).state == "building"
+
+
+def test_an_index_waits_for_whatever_is_under_way(
+    app: App, add: Callable[[str], Encoder], until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """However long: a backup takes longer than anything else here may wait."""
+    a = add("a")
+    hasty = make_engine(app.settings.database_url.get_secret_value(), lock_timeout_ms=50, statement_timeout_ms=200)
+    with ThreadPoolExecutor(1) as pool:
+        for change, outcome in (
+            (lambda: catalog.ensure_index(hasty, a, above=0), True),
+            (lambda: drop_index(hasty, a), None),
+        ):
+            with app.unit_of_work() as backup:
+                backup.execute(text("set transaction isolation level repeatable read"))
+                backup.execute(text("select count(*) from inventory_match.reference_embedding"))
+                changing = pool.submit(change)
+                until(lambda: rows(app, LOCKED) != [])
+                time.sleep(0.3)
+            assert changing.result(timeout=10) is outcome
+    hasty.dispose()
+
+
+def test_vectors_of_a_pruned_encoder_stay_once_it_is_built_again(
+    app: App, add: Callable[[str], Encoder], until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Whoever deletes and whoever builds wait for each other, or the encoder would be ready, and then without vectors."""
+    a, b = add("a"), add("b")
+    with app.unit_of_work() as session:
+        switching.activate(session, b)
+    with app.unit_of_work() as session:
+        switching.prune(session, 0, NO_TIME)
+    with ThreadPoolExecutor(1) as pool:
+        with app.unit_of_work() as building:
+            catalog.add_encoder(building, Record("a"), Thresholds(0.5, 0.1))
+            deleting = pool.submit(switching.delete_vectors, app.engine, a)
+            until(lambda: deleting.done() or rows(app, LOCKED) != [])
+        assert deleting.result(timeout=10) == 0
+    assert rows(app, "select done::int, state from inventory_match.encoder_builds where encoder = 'a'") == [
+        (1, "building")
+    ]
