@@ -93,13 +93,16 @@ class TorchEncoder(FileEncoder):
 
 def load_network(record: EncoderRecord) -> EmbeddingNetwork:
     """The network of an encoder file with its weights, in evaluation mode. Raises ConfigurationError where they do not fit."""
+    import torch
+
     from inventory_match.vision.network import EmbeddingNetwork
 
-    network = EmbeddingNetwork(
-        record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool, mirror=record.mirror
-    )
+    with torch.device("meta"):  # no weights are drawn that the file replaces: for a VGG that took seconds
+        network = EmbeddingNetwork(
+            record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool, mirror=record.mirror
+        )
     try:
-        network.load_state_dict(read_tensors(record))
+        network.load_state_dict(read_tensors(record), assign=True)
     except RuntimeError as error:
         raise ConfigurationError(f"{record.path}: its weights are not those of a {record.arch}: {error}") from error
     return network.eval()
