@@ -6,6 +6,7 @@ and memory, from the rows there are: after the catalog has grown several times o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil, sqrt
@@ -23,6 +24,8 @@ OPERATORS = {"cosine": ("<=>", "halfvec_cosine_ops"), "euclidean": ("<->", "half
 """Metric to pgvector's distance operator and the operator class that indexes it."""
 MAX_INDEXED_DIM = 4000
 """pgvector's cap for indexes on halfvec."""
+_ASK_AGAIN = 0.2
+"""Seconds."""
 EF_SEARCH = (200, 1000)
 """Least and most candidates HNSW keeps while it searches; twice the pool between them. More of them: better recall, slower."""
 
@@ -31,8 +34,8 @@ def ensure_index(engine: Engine, encoder: Encoder, above: int, method: Method = 
     """Builds the encoder's index, once it has more than `above` references; True where it was built now.
 
     Built concurrently, so that matching goes on meanwhile; the same call by another process at the same time does nothing.
-    Where the encoder has an index of the other method, that one goes once the new one is there. Raises ServiceUnavailable
-    where two indexes are built at once and wait for each other: one of them is to be asked for again.
+    Where the encoder has an index of the other method, that one goes once the new one is there. Waits while that of
+    another encoder is built.
     """
     with _unhurried(engine) as connection:
         count = "select count(*) from inventory_match.reference_embedding where encoder_id = :id"
@@ -43,14 +46,15 @@ def ensure_index(engine: Engine, encoder: Encoder, above: int, method: Method = 
         if not connection.scalar(text("select pg_try_advisory_lock(hashtext(:name))"), lock):
             return False
         try:
-            return _build(connection, encoder, method, rows)
+            with _only_one(connection):
+                return _build(connection, encoder, method, rows)
         finally:
             connection.execute(text("select pg_advisory_unlock(hashtext(:name))"), lock)
 
 
 def drop_index(engine: Engine, encoder: Encoder) -> None:
-    """Takes the encoder's index away, while matching goes on. Raises as `ensure_index` does."""
-    with _unhurried(engine) as connection:
+    """Takes the encoder's index away, while matching goes on."""
+    with _unhurried(engine) as connection, _only_one(connection):
         for method in METHODS:
             _drop(connection, encoder, method)
 
@@ -122,6 +126,21 @@ def _unhurried(engine: Engine) -> Iterator[Connection]:
         finally:
             for limit in limits:
                 connection.execute(text(f"reset {limit}"))
+
+
+@contextmanager
+def _only_one(connection: Connection) -> Iterator[None]:
+    """One index is made or dropped at a time: two on the same table wait for each other, until Postgres ends one.
+
+    Asks again and again, because even a statement that waits for its turn is one the other waits for.
+    """
+    lock = {"name": "inventory_match.index"}
+    while not connection.scalar(text("select pg_try_advisory_lock(hashtext(:name))"), lock):
+        time.sleep(_ASK_AGAIN)
+    try:
+        yield
+    finally:
+        connection.execute(text("select pg_advisory_unlock(hashtext(:name))"), lock)
 
 
 def _drop_others(connection: Connection, encoder: Encoder, method: Method) -> None:

@@ -168,6 +168,17 @@ def test_an_index_waits_for_whatever_is_under_way(
     hasty.dispose()
 
 
+def test_indexes_of_two_encoders_asked_for_at_once_are_both_made(app: App, add: Callable[[str], Encoder]) -> None:
+    both = [add("a"), add("b")]
+    with ThreadPoolExecutor(2) as pool:
+        with app.unit_of_work() as backup:  # so that neither is done before the other begins
+            backup.execute(text("set transaction isolation level repeatable read"))
+            backup.execute(text("select count(*) from inventory_match.reference_embedding"))
+            making = [pool.submit(catalog.ensure_index, app.engine, one, above=0) for one in both]
+            time.sleep(0.5)
+        assert [one.result(timeout=20) for one in making] == [True, True]
+
+
 def test_vectors_of_a_pruned_encoder_stay_once_it_is_built_again(
     app: App, add: Callable[[str], Encoder], until: Callable[[Callable[[], bool]], None]
 ) -> None:
