@@ -8,7 +8,6 @@ from typing import Self
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.models import get_model_weights
 
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.learning.augment import ToFloats
@@ -87,14 +86,10 @@ def _leading(blocks: list[nn.Module], kind: str, number: int) -> list[nn.Module]
 
 
 def starting_encoder(how: Network) -> EmbeddingNetwork:
-    """An encoder of the preset's shape that starts at its weights. Raises ConfigurationError where they do not fit."""
+    """An encoder of the preset's shape that starts at its weights. Raises ConfigurationError where they do not fit, and
+    ServiceUnavailable where torchvision cannot download them."""
     path = shipped_default().path or Path() if how.weights == "shipped" else Path(how.weights)
     named = bool(how.weights) and path.suffix not in (".pth", ".pt", ".safetensors")
-    if named and how.weights != "DEFAULT" and how.weights not in get_model_weights(how.arch).__members__:
-        raise ConfigurationError(
-            f"weights {how.weights!r} are neither a file (.pth, .safetensors) nor torchvision's of {how.arch}: "
-            f"{', '.join(get_model_weights(how.arch).__members__)}"
-        )
     encoder = EmbeddingNetwork(
         how.arch, how.dim, normalise=False, pool=how.pool, weights=how.weights if named else None
     )

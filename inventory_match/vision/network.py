@@ -12,16 +12,20 @@ blocks can be frozen, folded or looked at one by one. Models that do not work so
 from __future__ import annotations
 
 from collections import OrderedDict
+from http.client import HTTPException
 from itertools import pairwise, takewhile
+from pathlib import Path
+from pickle import UnpicklingError  # nosec B403 # the name of a failure; nothing is loaded here
 from typing import Literal, TypeAlias, cast
+from urllib.error import HTTPError
 
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import get_model, get_model_builder
+from torchvision.models import get_model, get_model_builder, get_model_weights
 
-from inventory_match.domain.errors import ConfigurationError
+from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
 
 Pool: TypeAlias = Literal["average", "gem"]
 
@@ -44,13 +48,13 @@ def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Sequential, n
 
     `weights` is torchvision's name ("DEFAULT", "IMAGENET1K_V1"), downloaded by torchvision, or None for random ones.
     Raises ConfigurationError for a name torchvision does not have or a model that is no convolutional network ending in a
-    linear layer.
+    linear layer, ServiceUnavailable where a download fails.
     """
     try:
         get_model_builder(arch)
     except ValueError as error:
         raise ConfigurationError(f"torchvision has no model {arch!r}; try mobilenet_v2 or resnet50") from error
-    model = get_model(arch, weights=weights, **(_EXTRA.get(arch, {}) if weights is None else {}))
+    model = get_model(arch, **_EXTRA.get(arch, {})) if weights is None else _downloaded(arch, weights)
     children = list(model.named_children())
     if not any(isinstance(layer, nn.Linear) for layer in children[-1][1].modules()):
         raise ConfigurationError(f"{arch!r} does not end in a linear classifier, so it cannot be a trunk")
@@ -59,6 +63,28 @@ def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Sequential, n
         kept.append(("relu", nn.ReLU(inplace=True)))
     trunk = nn.Sequential(OrderedDict(kept))
     return trunk, _neck(*children[-1]), _width(trunk, arch)
+
+
+def _downloaded(arch: str, weights: str) -> nn.Module:
+    """torchvision's model with its own weights, kept in torch's folder for downloads, where a file may be laid by hand too."""
+    known = get_model_weights(arch).__members__
+    if weights not in known:
+        raise ConfigurationError(
+            f"weights {weights!r} are not among torchvision's of {arch}: {', '.join(known)}"
+            " (files to start from end in .pth or .safetensors)"
+        )
+    url = str(known[weights].url)
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    try:
+        return get_model(arch, weights=weights)
+    except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):  # it is the answer, too, and holds its socket
+            error.close()
+        cure = f"try again, or fetch {url} by other means and lay it down as {kept}"
+        raise ServiceUnavailable(f"the weights {weights} of {arch} could not be downloaded: {error}; {cure}") from error
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        cure = f"remove {kept} if it is there, and let {url} be fetched again"
+        raise ConfigurationError(f"the weights {weights} of {arch} are damaged: {error}; {cure}") from error
 
 
 def _features(children: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:

@@ -303,7 +303,7 @@ def test_starting_points_are_files_names_or_chance(tmp_path: Path) -> None:
     assert not torch.equal(one["head.weight"], two["head.weight"])
     with pytest.raises(ConfigurationError, match="not those of a resnet18"):
         starting_encoder(how.model_copy(update={"arch": "resnet18"}))
-    with pytest.raises(ConfigurationError, match="nor torchvision's of shufflenet_v2_x0_5: IMAGENET1K_V1"):
+    with pytest.raises(ConfigurationError, match="not among torchvision's of shufflenet_v2_x0_5: IMAGENET1K_V1"):
         starting_encoder(how.model_copy(update={"weights": "IMAGENET9K"}))
     with pytest.raises(ConfigurationError, match=r"gone\.pth are not there"):
         starting_encoder(how.model_copy(update={"weights": "gone.pth"}))
