@@ -176,11 +176,12 @@ class _Triplet(nn.Module):
 
 
 class _NTXent(nn.Module):
-    """The library pairs every positive with every negative: memory grows with the cube of the batch."""
+    """The library's SupCon, which with one positive an anchor is NT-Xent to the letter (Khosla et al., NeurIPS 2020) and needs
+    memory by the square of the batch: its NTXentLoss pairs every positive with every negative, by the cube."""
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
-        self.loss = losses.SelfSupervisedLoss(losses.NTXentLoss(temperature=temperature))
+        self.loss = losses.SelfSupervisedLoss(losses.SupConLoss(temperature=temperature))
 
     def forward(self, batch: Batch) -> Tensor:
         return cast("Tensor", self.loss(batch.embeddings, _present(batch.second_views, "second_views")))
