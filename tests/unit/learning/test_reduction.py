@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
@@ -18,6 +22,8 @@ from inventory_match.vision.assembly import assemble
 from inventory_match.vision.encoder import TorchEncoder
 from inventory_match.vision.images import decoder
 from inventory_match.vision.weights import UNCALIBRATED, read_record
+
+from .conftest import VIEWS, Features, nearest, precision
 
 Vectors = NDArray[np.float32]
 PRODUCTS, EACH, WIDTH = 12, 10, 40
@@ -88,6 +94,53 @@ def test_pca_keeps_more_of_the_distances_than_chance_does() -> None:
     assert (
         np.abs(distances(kept) - distances(asked)).mean() < 0.1 * np.abs(distances(by_chance) - distances(asked)).mean()
     )
+
+
+def photographed(features: Features) -> Iterator[tuple[Features, Features]]:
+    """The splits, in 128 orthogonal dimensions of what the trunk saw."""
+    width = features.views.shape[2]
+    basis = torch.linalg.qr(torch.randn(width, 128, generator=torch.Generator().manual_seed(5)))[0]
+    for known, asked in features.splits():
+        yield replace(known, views=known.views @ basis), replace(asked, views=asked.views @ basis)
+
+
+def mapped(method: Method, labels: torch.Tensor, dim: int, *vectors: torch.Tensor) -> list[torch.Tensor]:
+    """`vectors` under the map fitted on the first of them."""
+    found = fit(method, vectors[0].numpy(), [str(number) for number in labels.tolist()], dim)
+    return [torch.from_numpy(found(rows.numpy())) for rows in vectors]
+
+
+def test_lda_of_photos_finds_more_products_than_pca_in_as_few_dimensions(features: Features) -> None:
+    """By varied views of held-out photos; two dimensions, in which PCA cannot hold all that matters. Products dealt out
+    anew teach LDA nothing."""
+    found: dict[str, list[float]] = {"lda": [], "pca": [], "dealt out": []}
+    for known, asked in photographed(features):
+        vectors, wanted = known.views.flatten(0, 1), asked.views[:, 1:].flatten(0, 1)
+        labels, truth = (part.labels.repeat_interleave(n) for part, n in ((known, VIEWS), (asked, VIEWS - 1)))
+        dealt = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(6))]
+        right = truth[:, None] == labels
+        for name, method, told in (("lda", "lda", labels), ("pca", "pca", labels), ("dealt out", "lda", dealt)):
+            references, queries = mapped(cast("Method", method), told, 2, vectors, wanted)
+            found[name].append(precision(queries, references, right))
+    lda, pca, dealt_out = (fmean(figures) for figures in found.values())
+    assert lda > pca + 0.03
+    assert lda > dealt_out + 0.1
+
+
+def test_pca_and_whitening_of_photos_keep_whom_they_are_near(features: Features) -> None:
+    """A sixteenth of the dimensions, held against all: whom a held-out photo is nearest to. As many taken by chance keep
+    less."""
+    found: dict[str, list[float]] = {"pca": [], "whiten": [], "chance": []}
+    for known, asked in photographed(features):
+        vectors, wanted = known.views[:, 0], asked.views[:, 0]
+        vectors, wanted = vectors - vectors.mean(dim=0), wanted - vectors.mean(dim=0)
+        near = nearest(wanted, vectors)
+        for method in ("pca", "whiten"):
+            references, queries = mapped(method, known.labels, 8, vectors, wanted)
+            found[method].append(precision(queries, references, near))
+        found["chance"].append(precision(wanted[:, :8], vectors[:, :8], near))
+    pca, whitened, chance = (fmean(figures) for figures in found.values())
+    assert min(pca, whitened) > max(0.6, chance + 0.1)
 
 
 def test_the_origin_is_the_mean_of_the_references() -> None:
