@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from inventory_match import ports
+    from inventory_match.domain.photos import ObjectRef
     from inventory_match.encoder_files import EncoderFiles
     from inventory_match.enrol import Studio
     from inventory_match.reembed import Workshop
@@ -154,6 +155,10 @@ class App:
         from inventory_match.vision.images import decoder
 
         return decoder(self.settings.photo_max_bytes, self.settings.photo_max_pixels)
+
+    def pixels(self, ref: ObjectRef) -> ports.Image:
+        """An object of the bucket, upright, RGB (h, w, 3). Raises PhotoSuperseded where it is gone."""
+        return self.reference_decoder(self.store.fetch(ref)).image
 
     @property
     def studio(self) -> Studio:

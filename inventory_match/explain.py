@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from inventory_match.db.catalog import Encoder, NearReference
     from inventory_match.db.sightings import Kept
     from inventory_match.ports import Image as Pixels
-    from inventory_match.ports import PhotoStore
     from inventory_match.vision.weights import EncoderRecord
 
 _COLD, _WARM, _HOT = (np.array(colour, np.float32) for colour in ((13, 17, 23), (219, 109, 0), (255, 236, 160)))
@@ -106,12 +105,12 @@ def explain(session: Session, sighting_id: int, count: int) -> Explanation:
     return Explanation(kept, kept.encoder, None if active.id == kept.encoder.id else active, names, references)
 
 
-def draw(found: Explanation, store: PhotoStore, record_of: Callable[[Encoder], EncoderRecord]) -> Image.Image:
+def draw(found: Explanation, look: tiles.Look, record_of: Callable[[Encoder], EncoderRecord]) -> Image.Image:
     """The explanation on one picture. Raises PhotoSuperseded where the photo is gone, ConfigurationError where the
     encoder's file is."""
     from inventory_match.vision.saliency import Saliency
 
-    crop = tiles.crop(store, found.kept)
+    crop = tiles.crop(look, found.kept)
     shown = [tiles.Tile(Image.fromarray(crop), "the crop", str(found.kept.outcome), _frame(found, found.kept.sku))]
     compared = _best_of_two(found.references)
     if compared:
@@ -122,7 +121,7 @@ def draw(found: Explanation, store: PhotoStore, record_of: Callable[[Encoder], E
             note = f"speaks for it: {one.similarity:.3f}"
             shown.append(tiles.Tile(_lit(crop, (heat / most).clip(0, 1)), one.name, note))
     nearest = [
-        tiles.Tile(tiles.picture(store, one.ref), one.name, f"{one.sku}  {one.similarity:.3f}", _frame(found, one.sku))
+        tiles.Tile(tiles.picture(look, one.ref), one.name, f"{one.sku}  {one.similarity:.3f}", _frame(found, one.sku))
         for one in found.references
     ]
     rows = [tiles.Row(shown, "Bright: what carried more of the similarity than its part"), tiles.Row(nearest, _NEAREST)]

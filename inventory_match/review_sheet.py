@@ -12,40 +12,39 @@ if TYPE_CHECKING:
     from PIL import Image
     from sqlalchemy.orm import Session
 
-    from inventory_match.ports import PhotoStore
     from inventory_match.review_queue import Group, Question
 
 SHOWN_OF_A_GROUP = 8
 """Members drawn in a row of the contact sheet: the centre, then the nearest to it."""
 
 
-def question_sheet(session: Session, store: PhotoStore, asked: Sequence[Question]) -> Image.Image:
+def question_sheet(session: Session, look: tiles.Look, asked: Sequence[Question]) -> Image.Image:
     """A row a question: the crop, then the nearest reference of each candidate. What is gone is drawn as missing."""
     rows = []
     for question in asked:
         kept = question.kept
         stands_for = f", stands for {len(question.group.sightings)}" if question.group else ""
         crop = tiles.Tile(
-            tiles.crop_or_none(store, kept), f"sighting {kept.id}{stands_for}", f"{kept.outcome}", tiles.ASKED
+            tiles.crop_or_none(look, kept), f"sighting {kept.id}{stands_for}", f"{kept.outcome}", tiles.ASKED
         )
-        rows.append(tiles.Row([crop, *_candidates(session, store, kept)], kept.rule))
+        rows.append(tiles.Row([crop, *_candidates(session, look, kept)], kept.rule))
     return tiles.sheet(rows, "What is this?")
 
 
-def group_sheet(session: Session, store: PhotoStore, groups: Sequence[Group]) -> Image.Image:
+def group_sheet(session: Session, look: tiles.Look, groups: Sequence[Group]) -> Image.Image:
     """A row a group: its centre, then those nearest to it."""
     rows = []
     for group in groups:
         members = sightings.find(session, group.sightings[:SHOWN_OF_A_GROUP])
         shown = [
-            tiles.Tile(tiles.crop_or_none(store, kept), f"sighting {kept.id}", kept.store or "") for kept in members
+            tiles.Tile(tiles.crop_or_none(look, kept), f"sighting {kept.id}", kept.store or "") for kept in members
         ]
         title = f"group {group.name}: {len(group.sightings)} sightings in {', '.join(group.stores)}"
         rows.append(tiles.Row(shown, title))
     return tiles.sheet(rows, "Unknown products that look alike")
 
 
-def _candidates(session: Session, store: PhotoStore, kept: sightings.Kept) -> list[tiles.Tile]:
+def _candidates(session: Session, look: tiles.Look, kept: sightings.Kept) -> list[tiles.Tile]:
     """The nearest reference of each candidate, in the order the sighting has them."""
     if kept.encoder is None or kept.vector is None:
         return []
@@ -53,7 +52,7 @@ def _candidates(session: Session, store: PhotoStore, kept: sightings.Kept) -> li
     found = catalog.nearest_references(session, kept.encoder, kept.vector, len(skus), skus=skus, best_of_each=True)
     best = {one.sku: one for one in found}
     return [
-        tiles.Tile(tiles.picture(store, best[one.sku].ref), best[one.sku].name, f"{one.sku}  {one.similarity:.3f}")
+        tiles.Tile(tiles.picture(look, best[one.sku].ref), best[one.sku].name, f"{one.sku}  {one.similarity:.3f}")
         for one in kept.candidates
         if one.sku in best
     ]

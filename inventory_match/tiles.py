@@ -5,7 +5,7 @@ Rows of tiles of one size on a dark ground, each picture fitted whole into its p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,13 +13,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inventory_match.domain.errors import PhotoSuperseded
 from inventory_match.vision.images import crop as cut
-from inventory_match.vision.images import decoder
 
 if TYPE_CHECKING:
     from inventory_match.db.sightings import Kept
     from inventory_match.domain.photos import ObjectRef
     from inventory_match.ports import Image as Pixels
-    from inventory_match.ports import PhotoStore
+
+    Look: TypeAlias = Callable[[ObjectRef], Pixels]
+    """An object of the bucket as pixels, upright, RGB (h, w, 3). Raises PhotoSuperseded where it is gone."""
 
 Colour: TypeAlias = tuple[int, int, int]
 Font: TypeAlias = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -55,23 +56,23 @@ class Row:
     title: str = ""
 
 
-def picture(store: PhotoStore, ref: ObjectRef) -> Image.Image | None:
-    """A picture of the bucket, upright and in RGB; None where it is gone."""
+def picture(look: Look, ref: ObjectRef) -> Image.Image | None:
+    """A picture of the bucket; None where it is gone."""
     try:
-        return Image.fromarray(decoder()(store.fetch(ref)).image)
+        return Image.fromarray(look(ref))
     except PhotoSuperseded:
         return None
 
 
-def crop(store: PhotoStore, kept: Kept) -> Pixels:
+def crop(look: Look, kept: Kept) -> Pixels:
     """The pixels a sighting shows, RGB (h, w, 3). Raises PhotoSuperseded where its photo is gone."""
-    return cut(decoder()(store.fetch(kept.photo)).image, kept.box)
+    return cut(look(kept.photo), kept.box)
 
 
-def crop_or_none(store: PhotoStore, kept: Kept) -> Image.Image | None:
+def crop_or_none(look: Look, kept: Kept) -> Image.Image | None:
     """What a sighting shows, as a picture; None where its photo is gone."""
     try:
-        return Image.fromarray(crop(store, kept))
+        return Image.fromarray(crop(look, kept))
     except PhotoSuperseded:
         return None
 

@@ -9,11 +9,12 @@ import click
 
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import problems, say, table, with_app
+from inventory_match.cli.parameters import picture
 
 
 @click.command()
 @click.argument("sighting", type=int)
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="The picture to write: PNG or JPEG.")
+@click.option("-o", "--out", type=picture, metavar="FILE", help="The picture to write: PNG or JPEG.")
 @click.option("-k", "count", default=5, show_default=True, type=click.IntRange(1, 20), help="How many references.")
 @click.option("--json", "as_json", is_flag=True, help="For machines, instead of words.")
 @with_app
@@ -36,6 +37,6 @@ def explain(app: App, sighting: int, out: Path | None, count: int, as_json: bool
         rows = [(one.id, one.sku, one.name, f"{one.similarity:.3f}") for one in found.references]
         table("Nearest references", ("reference", "sku", "name", "similarity"), rows)
     if out is not None:
-        picture = draw(found, app.store, app.encoder_files.record)
-        picture.save(out)
-        problems.print(f"{out}: {picture.width} x {picture.height}", markup=False, soft_wrap=True)
+        drawn = draw(found, app.pixels, app.encoder_files.record)
+        drawn.save(out)
+        problems.print(f"{out}: {drawn.width} x {drawn.height}", markup=False, soft_wrap=True)

@@ -1,13 +1,15 @@
-"""What several commands take and show: moments, durations, and who is at the keyboard."""
+"""What several commands take and show: moments, durations, pictures to write, and who is at the keyboard."""
 
 from __future__ import annotations
 
 import getpass
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
+_PICTURES = (".png", ".jpg", ".jpeg")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -26,6 +28,16 @@ def duration(value: str) -> timedelta:
     if found is None:
         raise click.BadParameter(f"{value!r} is no duration; write 90s, 15m, 24h or 7d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def picture(value: str) -> Path:
+    """For an option: where a picture is to be written; told before it is drawn."""
+    path = Path(value)
+    if path.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(f"{value!r} is no picture; write {' or '.join(_PICTURES)} at its end")
+    if path.is_dir() or not path.parent.is_dir():
+        raise click.BadParameter(f"{value!r} cannot be written; name a file in a folder that is there")
+    return path
 
 
 def who() -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from inventory_match import intake
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import console, say, table, with_app
-from inventory_match.cli.parameters import brief, short
+from inventory_match.cli.parameters import brief, picture, short
 from inventory_match.db import photos as rows
 from inventory_match.db import views
 from inventory_match.domain.errors import InvalidInput, NotFound
@@ -135,15 +135,13 @@ def _figure(value: float | None) -> str | None:
 
 @photos.command()
 @click.argument("photo_id", type=int)
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="PNG or JPEG to write."
-)
+@click.option("-o", "--out", required=True, type=picture, metavar="FILE", help="PNG or JPEG to write.")
 @with_app
 def draw(app: App, photo_id: int, out: Path) -> None:
     """Draw what was seen in a photo: boxes coloured by answer, names, similarities."""
     from inventory_match.drawing import annotated_photo
 
     with app.unit_of_work() as session:
-        picture = annotated_photo(session, app.store, photo_id, f"photo {photo_id}")
-    picture.save(out)
-    console.print(f"{out}: {picture.width} x {picture.height}", markup=False)
+        drawn = annotated_photo(session, app.store, photo_id, f"photo {photo_id}")
+    drawn.save(out)
+    console.print(f"{out}: {drawn.width} x {drawn.height}", markup=False)

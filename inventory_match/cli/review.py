@@ -9,7 +9,7 @@ import click
 
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import say, table, with_app
-from inventory_match.cli.parameters import brief, who
+from inventory_match.cli.parameters import brief, picture, who
 from inventory_match.db import views
 from inventory_match.domain.errors import InvalidInput
 
@@ -21,9 +21,9 @@ _BY = click.option("--by", default=who, show_default="who is at the keyboard", h
 _REASON = click.option("--reason", help="Why, for whoever reads the log.")
 _FORCE = click.option("--force", is_flag=True, help="Even where the crop looks more like another product.")
 _GROUP = click.option("--group", type=int, help="All look-alikes of this sighting, in all stores.")
-_PICTURE = click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture: PNG or JPEG."
-)
+DRAWN = 100
+"""Rows of a picture at most: of twice as many no JPEG can be made."""
+_PICTURE = click.option("-o", "--out", type=picture, metavar="FILE", help="Write a picture: PNG or JPEG.")
 
 
 @click.group()
@@ -38,7 +38,7 @@ def review() -> None:
 @review.command("next")
 @click.option("--store")
 @click.option("--location")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("-n", "--limit", type=click.IntRange(1, DRAWN), default=1, show_default=True)
 @_PICTURE
 @with_app
 def next_(app: App, store: str | None, location: str | None, limit: int, out: Path | None) -> None:
@@ -55,15 +55,15 @@ def next_(app: App, store: str | None, location: str | None, limit: int, out: Pa
         from inventory_match.review_sheet import question_sheet
 
         with app.unit_of_work() as session:
-            picture = question_sheet(session, app.store, asked)
-        picture.save(out)
-        say(f"{out}: {picture.width} x {picture.height}")
+            drawn = question_sheet(session, app.pixels, asked)
+        drawn.save(out)
+        say(f"{out}: {drawn.width} x {drawn.height}")
 
 
 @review.command("groups")
 @click.option("--store")
 @click.option("--location")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("-n", "--limit", type=click.IntRange(1, DRAWN), default=20, show_default=True)
 @click.option("--similarity", type=float, help="From which two look alike; default: the encoder's accept threshold.")
 @_PICTURE
 @with_app
@@ -88,9 +88,9 @@ def groups(
         from inventory_match.review_sheet import group_sheet
 
         with app.unit_of_work() as session:
-            picture = group_sheet(session, app.store, shown)
-        picture.save(out)
-        say(f"{out}: {picture.width} x {picture.height}")
+            drawn = group_sheet(session, app.pixels, shown)
+        drawn.save(out)
+        say(f"{out}: {drawn.width} x {drawn.height}")
 
 
 @review.command()

@@ -68,6 +68,7 @@ def test_answers_teach_and_decisions_are_explained(run: Run, take: Take, tmp_pat
     told = run("review", "assign", str(first), NEW.sku, "--new", NEW.name, "--by", "ann").output
     assert f"sighting {first} is {NEW.sku}: 1 new reference photo" in told
     third = take(3)
+    assert "more than the 9 px" in run("explain", str(third), "-o", "x.png", code=1, photo_max_pixels="9").output
     explained = run("explain", str(third), "-o", str(tmp_path / "why.png")).output
     assert f"matched, {NEW.name}" in explained
     assert "accept 0." in explained
@@ -94,3 +95,5 @@ def test_what_is_typed_wrongly_is_told(run: Run) -> None:
     assert 'SIGHTING SKU "Name"' in run("review", "assign", "7", "tea", "--new", code=2).output
     assert "no group holds sighting 7" in run("review", "assign", "--group", "7", "tea", code=1).output
     assert "give a sighting, or --group" in run("review", "reject", code=1).output
+    assert "write .png or .jpg" in run("explain", "7", "-o", "why.pgn", code=2).output
+    assert "a folder that is there" in run("review", "next", "-o", "nowhere/asked.png", code=2).output
