@@ -76,7 +76,7 @@ def _downloaded(arch: str, weights: str) -> nn.Module:
     url = str(known[weights].url)
     kept = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     try:
-        return get_model(arch, weights=weights)
+        return cast("nn.Module", get_model(arch, weights=weights))
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):  # it is the answer, too, and holds its socket
             error.close()
