@@ -29,7 +29,7 @@ from inventory_match.learning.export import record_of
 from inventory_match.learning.judging import first_of_each
 from inventory_match.learning.labelled import read_labelled
 from inventory_match.learning.network import freeze, starting_encoder
-from inventory_match.learning.preset import Network, Preset
+from inventory_match.learning.preset import Augment, Network, Preset
 from inventory_match.learning.preset_file import preset_path, read_preset, shipped_presets, stretched
 from inventory_match.learning.run import TrainingRun
 from inventory_match.learning.sources import epoch_plan, read_sources
@@ -77,12 +77,19 @@ def write_photos(folder: Path, each: int, skus: Sequence[str] = tuple(COLOURS)) 
     return table
 
 
-@pytest.fixture
-def preset(tmp_path: Path) -> Path:
-    """A small preset beside its photos: 3 products, 12 of each."""
-    write_photos(tmp_path, 12)
-    (tmp_path / "small.toml").write_text(PRESET)
-    return tmp_path / "small.toml"
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small preset beside its photos: 3 products, 9 of each."""
+    folder = tmp_path_factory.mktemp("run")
+    write_photos(folder, 9)
+    (folder / "small.toml").write_text(PRESET)
+    return folder / "small.toml"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(preset: Path) -> Result:
+    """Wrote whole.safetensors."""
+    return run(preset, "whole.safetensors", "--name", "tiny", "--set", "about.licence=none")
 
 
 def arguments(preset: Path, out: str, *more: str) -> list[str]:
@@ -98,9 +105,10 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_run_killed_in_the_middle_goes_on_to_the_same_file(preset: Path) -> None:
+def test_a_run_killed_in_the_middle_goes_on_to_the_same_file(preset: Path, undisturbed: Result) -> None:
     """kill -9 after the first checkpoint; what it ends with is bit by bit the file of a run nobody disturbed."""
-    command = [sys.executable, "-m", "inventory_match", "train", *arguments(preset, "killed.safetensors")]
+    same = ("--name", "tiny", "--set", "about.licence=none", "--workers", "0")  # other workers, too
+    command = [sys.executable, "-m", "inventory_match", "train", *arguments(preset, "killed.safetensors", *same)]
     folder = preset.parent
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     try:
@@ -114,26 +122,25 @@ def test_a_run_killed_in_the_middle_goes_on_to_the_same_file(preset: Path) -> No
         process.wait()
     done = json.loads((folder / "killed.run" / "run.json").read_text())
     assert "finished" not in done
-    assert run(preset, "killed.safetensors").exit_code == 1, "an unfinished run is not thrown away unasked"
-    resumed = run(preset, "killed.safetensors", "--resume")
+    assert run(preset, "killed.safetensors", *same).exit_code == 1, "an unfinished run is not thrown away unasked"
+    resumed = run(preset, "killed.safetensors", "--resume", *same)
     assert resumed.exit_code == 0, resumed.output
     assert "going on after epoch" in resumed.output
-    assert run(preset, "whole.safetensors").exit_code == 0
+    assert undisturbed.exit_code == 0, undisturbed.output
     assert digest(folder / "killed.safetensors") == digest(folder / "whole.safetensors")
-    refused = run(preset, "killed.safetensors", "--resume", "--seed", "8")
+    refused = run(preset, "killed.safetensors", "--resume", "--seed", "8", *same)
     assert refused.exit_code == 1
     assert "other settings or photos" in refused.output
 
 
-def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path) -> None:
+def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path, undisturbed: Result) -> None:
     folder = preset.parent
-    done = run(preset, "tiny.safetensors", "--name", "tiny", "--set", "about.licence=none")
-    assert done.exit_code == 0, done.output
-    assert "epoch 3/3 at 48 px: loss" in done.output
-    record = read_record(folder / "tiny.safetensors")
+    assert undisturbed.exit_code == 0, undisturbed.output
+    assert "epoch 3/3 at 48 px: loss" in undisturbed.output
+    record = read_record(folder / "whole.safetensors")
     assert (record.name, record.dim, record.licence) == ("tiny", 16, "none")
     assert TorchEncoder(record).embed([np.zeros((30, 20, 3), np.uint8)]).shape == (1, 16)
-    said = json.loads((folder / "tiny.run" / "run.json").read_text())
+    said = json.loads((folder / "whole.run" / "run.json").read_text())
     assert said["finished"]
     assert said["seed"] == 7
     assert said["versions"]["torch"] == torch.__version__
@@ -141,13 +148,10 @@ def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path) -> None:
     assert said["data"][str(folder / "sea-3.png")] == digest(folder / "sea-3.png")
     assert [epoch["size"] for epoch in said["epochs"]] == [32, 32, 48]
     assert 0 <= said["figures"]["photos.csv, held out"] <= 1
-    with Image.open(folder / "tiny.run" / "curves.png") as curves:
+    with Image.open(folder / "whole.run" / "curves.png") as curves:
         assert curves.size[0] > 500
-    assert list((folder / "tiny.run" / "tensorboard").iterdir())
-    again = run(preset, "again.safetensors", "--name", "tiny", "--set", "about.licence=none", "--workers", "0")
-    assert again.exit_code == 0, again.output
-    assert digest(folder / "again.safetensors") == digest(folder / "tiny.safetensors"), "the same seed, other workers"
-    onward = run(preset, "onward.safetensors", "--weights", str(folder / "tiny.safetensors"), "--epochs", "1")
+    assert list((folder / "whole.run" / "tensorboard").iterdir())
+    onward = run(preset, "onward.safetensors", "--weights", str(folder / "whole.safetensors"), "--epochs", "1")
     assert onward.exit_code == 0, onward.output
 
 
@@ -285,7 +289,7 @@ def test_what_training_sees_is_what_serving_sees(tmp_path: Path) -> None:
 
 def test_views_vary_and_hang_on_seed_epoch_and_place() -> None:
     photos = [(torch.randint(0, 256, (3, 60, 45), dtype=torch.uint8), 1)] * 2
-    views = [Epoch(photos, training_view(32), seed=7, epoch=epoch, views=2)[place][0] for epoch, place in
+    views = [Epoch(photos, training_view(32, Augment()), seed=7, epoch=epoch, views=2)[place][0] for epoch, place in
              [(0, 0), (0, 0), (0, 1), (1, 0)]]  # fmt: skip
     assert {view.shape for view in views} == {(2, 3, 32, 32)}
     assert torch.equal(views[0], views[1])
