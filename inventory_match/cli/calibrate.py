@@ -81,7 +81,7 @@ def calibrate(app: App, /, **options: Any) -> None:
     stored.
     """
     from inventory_match.learning.calibrate import fit
-    from inventory_match.learning.coverage import draw_coverage, told
+    from inventory_match.learning.coverage import draw_coverage, percent, told
 
     chosen = _Chosen(**options)
     sets, measured = chosen.sets, encoder_to_measure(app, chosen.encoder)
@@ -98,9 +98,11 @@ def calibrate(app: App, /, **options: Any) -> None:
     if not chosen.dry_run:
         _store(app, measured, found.thresholds, chosen.out)
     if not found.reached:
-        best = f"{found.held_out.precision:.1%} is the nearest there is"
-        complaint = f"a precision of {chosen.precision:.1%} is not reached on held-out products: {best}"
-        problems.print(complaint, style="red", soft_wrap=True)
+        complaint = (
+            f"a precision of {percent(chosen.precision)} is not reached on held-out products: {found.held_out.precision:.1%} is"
+            " the nearest there is; give more labelled photos, more references a product, or a lower --precision"
+        )
+        problems.print(complaint, style="red", highlight=False, soft_wrap=True)
         raise SystemExit(NOT_REACHED)
 
 
@@ -117,6 +119,8 @@ def _answers(
 
 
 def _show(fits: Sequence[Fit], found: Fit, photos: int) -> None:
+    from inventory_match.learning.coverage import percent
+
     columns = "wanted", "accept", "margin", "decided", "to people", "wrong", "precision held out", "on its own photos"
     rows = []
     for one in fits:
@@ -125,7 +129,7 @@ def _show(fits: Sequence[Fit], found: Fit, photos: int) -> None:
         held = f"{told.precision:.2%}" + ("" if one.reached else " (not reached)")
         rows.append(
             (
-                f"{one.wanted:.1%}{' *' if one is found else ''}",
+                f"{percent(one.wanted)}{' *' if one is found else ''}",
                 one.thresholds.accept,
                 one.thresholds.margin,
                 *shares,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from inventory_match.learning.curves import confusion_matrix, decision_curve, known_roc
 from inventory_match.learning.figures import PRECISION, coverage_at_precision, roc_auc_known
@@ -36,11 +37,19 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def axes_of_shares(figure: Figure, place: tuple[int, int, int], x: str, y: str) -> Axes:
-    """Axes from 0 to 1 with a grid and these labels; `place` as in matplotlib: rows, columns, number."""
+    """Axes from 0 to 100 % with a grid and these labels; `place` as in matplotlib: rows, columns, number."""
     axes = figure.add_subplot(*place)
     axes.set(xlabel=x, ylabel=y, xlim=(0, 1.01), ylim=(0, 1.01))
     axes.grid(alpha=0.3)
+    for side in (axes.xaxis, axes.yaxis):
+        side.set_major_formatter(PercentFormatter(1))
     return axes
+
+
+def mark_point(axes: Axes, x: float, y: float, label: str) -> None:
+    """A red point, named in the lower left corner, where these curves leave room."""
+    axes.plot(x, y, "o", color=MARK, label=label, zorder=3, clip_on=False)
+    axes.legend(loc="lower left")
 
 
 def _roc(answered: Sequence[Answered]) -> Figure | None:
@@ -49,9 +58,10 @@ def _roc(answered: Sequence[Answered]) -> Figure | None:
         return None
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = axes_of_shares(figure, (1, 1, 1), "unknown products taken for known", "known products taken for known")
-    axes.plot(*points, color=LINE)
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    axes.set_title(f"Known or unknown, by best similarity: ROC-AUC {roc_auc_known(answered):.3f}")
+    axes.plot(*points, color=LINE, label=f"by best similarity: ROC-AUC {roc_auc_known(answered):.3f}")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="by chance: 0.5")
+    axes.legend(loc="lower right")
+    axes.set_title("Telling known products from unknown ones")
     return figure
 
 
@@ -72,10 +82,8 @@ def _precision(answered: Sequence[Answered], thresholds: Thresholds) -> Figure:
         axes = axes_of_shares(figure, (1, 2, number), label, "precision: decided rightly")
         axes.plot(along, curve.precision, color=LINE)
         if passed.any():
-            axes.plot(along[passed][-1], curve.precision[passed][-1], "o", color=MARK)
-            axes.annotate(
-                f" accept {thresholds.accept:.2f}, any lead", (along[passed][-1], curve.precision[passed][-1]), va="top"
-            )
+            at = f"accept {thresholds.accept:.2f}, any lead"
+            mark_point(axes, along[passed][-1], curve.precision[passed][-1], at)
         axes.set_title(title)
     return figure
 
@@ -91,6 +99,6 @@ def _confusion(answered: Sequence[Answered]) -> Figure | None:
     axes.set_xticks(range(len(names) + 1), [*names, "any other"], rotation=90, fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set(xlabel="nearest product", ylabel="product asked for")
-    figure.colorbar(shown, ax=axes, shrink=0.6, label="share of its queries")
-    axes.set_title("Products in most mistakes first", fontsize=9)
+    figure.colorbar(shown, ax=axes, shrink=0.6, label="share of its queries", format=PercentFormatter(1))
+    axes.set_title("What each product is taken for (most mistakes first)")
     return figure

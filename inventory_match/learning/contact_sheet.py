@@ -1,4 +1,4 @@
-"""Confusions to look at: a row each, the query, what it was taken for, and what it should have been."""
+"""Confusions to look at: a row each, the photo asked about, what it was taken for, and what it should have been."""
 
 from __future__ import annotations
 
@@ -6,43 +6,35 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont, ImageOps
+
+from inventory_match import tiles
 
 if TYPE_CHECKING:
+    from inventory_match.learning.breakdown import Confusion
     from inventory_match.learning.labelled import Labelled
     from inventory_match.learning.report import Mistake
-    from inventory_match.ports import Decoder, Image
-
-CELL = 200
-"""Side of a picture, px."""
-CAPTION, MARGIN = 34, 8
-GROUND, INK = (255, 255, 255), (36, 41, 47)
-
-
-def sheet_size(rows: int) -> tuple[int, int]:
-    """Width and height of a sheet, px."""
-    return 3 * (CELL + MARGIN) + MARGIN, rows * (CELL + CAPTION + MARGIN) + MARGIN
+    from inventory_match.ports import Decoder
 
 
 def contact_sheet(mistakes: Sequence[Mistake], decode: Decoder) -> Pillow.Image:
     """One row for each of the mistakes. Raises InvalidInput for a photo nobody can read."""
-    sheet = Pillow.new("RGB", sheet_size(len(mistakes)), GROUND)
-    canvas = ImageDraw.Draw(sheet)
-    for row, mistake in enumerate(mistakes):
-        confusion = mistake.confusion
-        cells = (
-            (mistake.query, f"{mistake.query.sku}\n{confusion.count} x taken for another"),
-            (mistake.wrong, f"taken for {confusion.taken_for}\n{confusion.matched} x matched"),
-            (mistake.right, f"a reference of {confusion.truth}" if confusion.truth else "not in the catalog"),
-        )
-        for column, (photo, caption) in enumerate(cells):
-            left, top = MARGIN + column * (CELL + MARGIN), MARGIN + row * (CELL + CAPTION + MARGIN)
-            if photo is not None:
-                sheet.paste(_thumbnail(photo, decode), (left, top))
-            canvas.text((left, top + CELL + 2), caption, fill=INK, font=ImageFont.load_default(size=12))
-    return sheet
+    return tiles.sheet([_row(mistake, decode) for mistake in mistakes], "Most frequent confusions")
 
 
-def _thumbnail(photo: Labelled, decode: Decoder) -> Pillow.Image:
-    pixels: Image = photo.pixels(decode)
-    return ImageOps.pad(Pillow.fromarray(pixels), (CELL, CELL), color=GROUND)
+def _row(mistake: Mistake, decode: Decoder) -> tiles.Row:
+    shown = [_tile(mistake.query, "photo of", decode, tiles.ASKED), _tile(mistake.wrong, "taken for", decode)]
+    if mistake.right is not None:
+        shown.append(_tile(mistake.right, "should have been", decode, tiles.AGREED))
+    return tiles.Row(shown, _told(mistake.confusion))
+
+
+def _told(confusion: Confusion) -> str:
+    """What happened how often; only known products are also counted where a person was asked."""
+    photos = f"{confusion.count} photo{'' if confusion.count == 1 else 's'}"
+    if confusion.truth is None:
+        return f"not in the catalog, taken for {confusion.taken_for}: {photos}"
+    return f"{confusion.truth} most like {confusion.taken_for}: {photos}, {confusion.matched} of them decided so"
+
+
+def _tile(photo: Labelled, caption: str, decode: Decoder, frame: tiles.Colour | None = None) -> tiles.Tile:
+    return tiles.Tile(Pillow.fromarray(photo.pixels(decode)), f"{caption} {photo.sku}", photo.row.image, frame)

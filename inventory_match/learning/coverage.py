@@ -40,20 +40,25 @@ def draw_coverage(path: Path, chosen: Fit, fitted: Callable[[float], Fit]) -> No
     """A PNG of precision against the share that is decided, on the photos fitted on and held out, with the chosen point."""
     from matplotlib.figure import Figure
 
-    from inventory_match.learning.charts import LINE, MARK, axes_of_shares, save
+    from inventory_match.learning.charts import LINE, axes_of_shares, mark_point, save
 
-    fits = [fitted(float(precision)) for precision in DRAWN]
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    fits = [chosen, *(fitted(float(precision)) for precision in DRAWN)]
+    figure = Figure(figsize=(7, 5), layout="constrained")
     axes = axes_of_shares(
         figure, (1, 1, 1), "decided without a person, of all a camera sees", "right, of what is decided"
     )
     for name, style in (("seen", ":"), ("held_out", "-")):
-        points = sorted((getattr(one, name).decided, getattr(one, name).precision) for one in fits)
+        points = sorted({(getattr(one, name).decided, getattr(one, name).precision) for one in fits})
         label = "photos it was chosen on" if name == "seen" else "products held out"
         axes.plot(*zip(*points, strict=True), style, color=LINE, label=label)
-    axes.plot(chosen.held_out.decided, chosen.held_out.precision, "o", color=MARK, label=f"wanted {chosen.wanted:.1%}")
-    axes.axhline(chosen.wanted, color="grey", linewidth=0.8)
-    axes.set_ylim(min(0.8, *(one.held_out.precision for one in fits)), 1.002)
-    axes.legend(loc="lower left")
+    axes.axhline(chosen.wanted, color="grey", linewidth=0.8, linestyle="--", label=f"wanted {percent(chosen.wanted)}")
+    told = chosen.held_out
+    mark_point(axes, told.decided, told.precision, f"chosen: decides {told.decided:.1%}, {told.precision:.1%} right")
+    axes.set_ylim(min(0.8, *(one.held_out.precision for one in fits)) - 0.02, 1.002)
     axes.set_title(f"accept {chosen.thresholds.accept:.4f}, margin {chosen.thresholds.margin:.4f}")
     save(figure, path)
+
+
+def percent(share: float) -> str:
+    """With as many digits as it was given: 99.0 %, but 99.995 %, which is not 100 %."""
+    return f"{max(f'{100 * share:.1f}', f'{100 * share:.6g}', key=len)}%"

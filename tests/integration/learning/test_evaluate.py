@@ -18,11 +18,12 @@ from inventory_match.db.engine import UnitOfWork
 from inventory_match.domain.matching import Thresholds
 from inventory_match.embedded.machine import Machine
 from inventory_match.learning.breakdown import Confusion
-from inventory_match.learning.contact_sheet import CELL, MARGIN, contact_sheet, sheet_size
+from inventory_match.learning.contact_sheet import contact_sheet
 from inventory_match.learning.evaluate import Serving
 from inventory_match.learning.labelled import read_labelled
 from inventory_match.learning.report import evaluate, worst_mistakes
 from inventory_match.pipeline import Rules
+from inventory_match.tiles import EDGE, GAP, SIDE
 from inventory_match.vision.assembly import assemble
 from inventory_match.vision.images import decoder
 from inventory_match.vision.weights import EncoderRecord, Preprocessing, shipped_default
@@ -175,9 +176,8 @@ def test_the_sheet_shows_query_mistake_and_what_it_should_have_been(
 
     picture = contact_sheet(worst_mistakes(report, 5), decoder())
 
-    assert picture.size == sheet_size(rows=1)
-    middles = [MARGIN + column * (CELL + MARGIN) + CELL // 2 for column in range(3)]
-    assert [picture.getpixel((x, MARGIN + CELL // 2)) for x in middles] == [
+    middles = [EDGE + column * (SIDE + GAP) + SIDE // 2 for column in range(3)]
+    assert [picture.getpixel((x, picture.height // 2)) for x in middles] == [
         COLOURS["qB"], COLOURS["A3"], COLOURS["B1"],
     ]  # fmt: skip
 
