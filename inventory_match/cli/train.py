@@ -70,10 +70,11 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
         if search:
             _search(preset, out, search, flags)
             return
-        figures = _learn(preset, out, flags["run"] or out.with_suffix(".run"), flags, {})
+        folder = flags["run"] or out.with_suffix(".run")
+        figures = _learn(preset, out, folder, flags, {})
         rows = [(name, f"{100 * share:.1f} %") for name, share in figures.items()]
         table("Nearest reference", ["photos", "right"], rows)
-        say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
+        say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB; how it went: {folder}/run.json, curves.png, tensorboard")
 
 
 def _learn(
