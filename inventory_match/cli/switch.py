@@ -147,6 +147,8 @@ def _step_here(app: App, encoder: Encoder) -> bool:
 def _still_building(app: App, encoder: Encoder) -> bool:
     time.sleep(_LOOK_AGAIN)
     row, found = _look(app, encoder)
+    if row.pruned_at is not None:  # by somebody else, and nothing will come
+        return False
     return found.missing > found.failed or (row.state == "building" and not found.failed)
 
 

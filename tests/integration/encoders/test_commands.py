@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from inventory_match.bootstrap import App
+from inventory_match.bootstrap import App, CeleryKicker
 from inventory_match.cli import main
+from inventory_match.db.catalog import switching
 from inventory_match.domain.photos import ObjectRef
 from inventory_match.embedded.machine import Machine
 
-from .conftest import MakeEncoder, embed_all, take_in
+from .conftest import MakeEncoder, embed_all, go_back, take_in
 
 Typed = Callable[..., str]
 
@@ -77,3 +79,22 @@ def test_a_switch_to_a_file_that_is_gone_is_refused_and_a_setting_that_overrides
     assert f"INVENTORY_MATCH_ACCEPT_SIMILARITY overrides what was calibrated with {new.name}" in told
     (tmp_path / "cache" / f"{new.sha256}.safetensors").unlink()
     assert f"{encoder().name} ({encoder().sha256[:12]}) is active" in typed("rollback")
+
+
+def test_nobody_waits_for_a_build_that_was_pruned(
+    served: App, encoder: MakeEncoder, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(served, tmp_path, 1)
+    new = embed_all(served, encoder(dim=16))
+    with served.unit_of_work() as session:
+        switching.activate(session, new)
+        go_back(session)
+    take_in(served, tmp_path, 1, first=1)
+
+    def meanwhile(_: CeleryKicker, __: int) -> None:
+        with served.unit_of_work() as session:
+            [gone] = switching.prune(session, 0, timedelta(0))
+        switching.delete_vectors(served.engine, gone)
+
+    monkeypatch.setattr(CeleryKicker, "kick_embedding", meanwhile)
+    assert "0 of 2 references" in typed("build", new.name, "--wait")
