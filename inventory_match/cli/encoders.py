@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from inventory_match.bootstrap import App
-from inventory_match.cli.frame import console, table, with_app
+from inventory_match.cli.frame import plain_errors, say, table, with_app
 from inventory_match.cli.reduce import reduce
 from inventory_match.cli.switch import activate, build, list_, prune, rollback
 
@@ -41,23 +41,16 @@ def show(app: App, name: str | None) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
 @click.option("--weights", default="DEFAULT", show_default=True, help="torchvision's name; downloaded by torchvision.")
 @click.option("--random", is_flag=True, help="Seeded random weights instead, for comparisons.")
-@click.option(
-    "--references", type=click.Path(path_type=Path), help="Columns image, sku: their pictures fit a PCA head."
-)
-@click.option("--dim", default=256, show_default=True, type=click.IntRange(2, 2000))
-@with_app
-def assemble(app: App, arch: str, out: Path, weights: str, random: bool, references: Path | None, dim: int) -> None:
+@click.option("--dim", default=256, show_default=True, type=click.IntRange(2, 4000))
+def assemble(arch: str, out: Path, weights: str, random: bool, dim: int) -> None:
     """Write an encoder file of torchvision's ARCH: vgg16, resnet18, resnet50, inception_v3, convnext_tiny, ...
 
-    The head is a PCA of the references' features, or a seeded orthogonal projection without any. Serve it with
-    `encoders build` and `encoders activate`.
+    The head is a seeded orthogonal projection. One fitted on your photos is better: assemble at the trunk's full width, then
+    `encoders reduce --method pca`. Serve the file with `encoders build` and `encoders activate`.
     """
-    from inventory_match.learning.labelled import read_labelled
     from inventory_match.vision.assembly import assemble as write
 
-    crops = [one.pixels(app.reference_decoder) for one in read_labelled(references)] if references else []
-    record = write(out, arch, weights=None if random else weights, dim=dim, crops=crops)
-    console.print(
-        f"{out}: {record.name}, {record.dim} dimensions, head: {record.head}, sha256 {record.sha256}", soft_wrap=True
-    )
-    console.print(f"inventory-match encoders build {out}", soft_wrap=True)
+    with plain_errors():
+        record = write(out, arch, weights=None if random else weights, dim=dim)
+    say(f"{out}: {record.name}, {record.dim} dimensions, head: {record.head}, sha256 {record.sha256}")
+    say(f"inventory-match encoders build {out}")

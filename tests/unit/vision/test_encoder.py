@@ -16,7 +16,7 @@ from torchvision.models import get_model, inception_v3
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.domain.matching import Thresholds
 from inventory_match.learning.export import folded
-from inventory_match.vision.assembly import assemble, fit_pca
+from inventory_match.vision.assembly import assemble
 from inventory_match.vision.encoder import TorchEncoder, preprocess
 from inventory_match.vision.network import EmbeddingNetwork, GeM, fold_batch_norms
 from inventory_match.vision.weights import (
@@ -273,26 +273,6 @@ def test_what_torchvision_converts_inside_inception_stands_in_the_record(tmp_pat
     wanted = model._transform_input(preprocess(crops, as_torchvision))
     assert preprocess(crops, made.preprocessing).numpy() == pytest.approx(wanted.numpy(), abs=1e-5)
     assert TorchEncoder(made).embed(crops).shape == (1, 8), "without the side classifier, at 299 px"
-
-
-def test_assembly_with_crops_uses_their_principal_components(tmp_path: Path) -> None:
-    made = assemble(
-        tmp_path / "p.safetensors", "mobilenet_v3_small", weights=None, dim=4, crops=pictures(*[(24, 24)] * 6)
-    )
-    assert made.head == "PCA of 6 crops"
-    assert TorchEncoder(made).embed(pictures((30, 30))).shape == (1, 4)
-
-
-def test_pca_finds_the_directions_of_most_variance() -> None:
-    draw = torch.Generator().manual_seed(0)
-    features = torch.randn(500, 3, generator=draw) * torch.tensor([1.0, 9.0, 3.0]) + torch.tensor([5.0, -2.0, 1.0])
-    weight, bias = fit_pca(features, 2)
-    assert weight.abs().argmax(1).tolist() == [1, 2]
-    projected = features @ weight.T + bias
-    assert projected.mean(0).abs().max() < 1e-4
-    assert projected.var(0)[0] > projected.var(0)[1] > 5
-    with pytest.raises(ConfigurationError, match="needs at least 2 crops, got 1"):
-        fit_pca(features[:1], 2)
 
 
 def test_folding_the_batch_norm_changes_nothing() -> None:
