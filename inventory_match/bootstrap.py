@@ -6,7 +6,6 @@ handing over another `Settings`.
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
@@ -250,28 +249,6 @@ class CeleryKicker:
             self._celery.send_task(task, args=[number], queue=queue)
         except OperationalError as error:
             raise ServiceUnavailable(f"redis did not take the kick {task}({number}): {error}") from error
-
-
-def configure_logging(form: str, level: str) -> None:
-    """Structured logs on stderr, for people (`console`) or for machines (`json`)."""
-    import logging
-
-    import structlog
-
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=level, force=True)
-    last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            last,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -13,7 +13,8 @@ from importlib import import_module
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_process_init
 
-from inventory_match.bootstrap import App, configure_logging
+from inventory_match.bootstrap import App
+from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
 
 

@@ -15,8 +15,9 @@ from typing import NoReturn
 
 import click
 
-from inventory_match.bootstrap import WORKERS, App, configure_logging
+from inventory_match.bootstrap import WORKERS, App
 from inventory_match.cli.frame import with_app
+from inventory_match.logs import configure_logging
 
 
 @click.command()

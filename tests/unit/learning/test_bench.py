@@ -34,7 +34,7 @@ def test_a_ratio_is_of_rounds_not_of_totals() -> None:
 def test_recalls_by_hand() -> None:
     wanted = [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
     found = [["a", "b"], ["d", "c"], ["e", "x"], []]
-    assert recalls(wanted, found) == (0.5, pytest.approx((1 + 1 + 0.5 + 0) / 4))
+    assert recalls(wanted, found) == pytest.approx((0.5, (1 + 1 + 0.5 + 0) / 4))
     assert recalls(wanted, wanted) == (1.0, 1.0)
 
 
