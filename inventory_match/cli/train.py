@@ -60,6 +60,7 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
     With --search, --out is a folder: an encoder file for each of the settings tried, and the table of how they did.
     """
     with plain_errors():
+        _preset(preset, flags, {})  # what is wrong with it is told before torch takes its time to load
         import torch
 
         from inventory_match.learning.memory import keep_freed_memory

@@ -6,18 +6,27 @@ Every value has a default except the sources and the stages; `--set loss.scale=2
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from inventory_match.learning.search import Range
-from inventory_match.vision.network import Pool
+from inventory_match.vision.weights import Pool
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Channels = tuple[float, float, float]
-Mode = Annotated[str, Field(pattern=r"^(full|head|norms|last:\d+|from:\d+)$")]
+
+
+def _mode(text: str) -> str:
+    if not re.fullmatch(r"full|head|norms|(last|from):\d+", text):
+        raise ValueError("say full, head, norms, last:N or from:N")
+    return text
+
+
+Mode = Annotated[str, AfterValidator(_mode)]
 
 
 class _Strict(BaseModel):

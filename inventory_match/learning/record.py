@@ -96,15 +96,20 @@ def fingerprint(preset: Preset, files: Mapping[str, str], classes: Sequence[str]
 def draw_curves(epochs: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Loss, and what validation said, by epoch."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, shares = figure.subplots(1, 2)
     numbers = range(1, len(epochs) + 1)
+    for axes in (losses, shares):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
     losses.plot(numbers, [epoch["loss"] for epoch in epochs], marker=".")
     losses.set(title="Loss", xlabel="epoch")
     for name in sorted({name for epoch in epochs for name in epoch if name.startswith(VALIDATION)}):
         shares.plot(numbers, [epoch.get(name) for epoch in epochs], marker=".", label=name.removeprefix(VALIDATION))
-    shares.set(title="Right answers, share of validation photos", xlabel="epoch", ylim=(0, 1))
+    shares.set(title="Right answers among validation photos", xlabel="epoch", ylim=(0, 1.02))
+    shares.yaxis.set_major_formatter(PercentFormatter(1))
     if shares.lines:
         shares.legend(loc="lower right", fontsize="small")
     figure.savefig(out, dpi=120)

@@ -72,10 +72,12 @@ def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> d
     record = RunRecord(plan.folder, facts, before.epochs if before else [])
     _say(
         progress,
-        f"{sum(photos.values())} photos of {len(sources.classes)} products; {run.steps} steps an epoch; "
+        f"{sum(photos.values())} photos of {len(sources.classes)} products, {run.steps} batches of {run.batch} an epoch; "
         f"{moved:,} of {of:,} parameters move",
     )
     judge = Judge(preset, sources, pools, queries, plan.device)
+    if plan.resume and before is None:
+        progress.console.print(f"{plan.checkpoint} is not there: from the beginning", soft_wrap=True)
     if before is not None:
         run.restore(before.state)
         _say(progress, f"going on after epoch {len(record.epochs)}")

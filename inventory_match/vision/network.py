@@ -16,7 +16,7 @@ from http.client import HTTPException
 from itertools import pairwise, takewhile
 from pathlib import Path
 from pickle import UnpicklingError  # nosec B403 # the name of a failure; nothing is loaded here
-from typing import Literal, TypeAlias, cast
+from typing import cast
 from urllib.error import HTTPError
 
 import torch
@@ -26,8 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import get_model, get_model_builder, get_model_weights
 
 from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
-
-Pool: TypeAlias = Literal["average", "gem"]
+from inventory_match.vision.weights import Pool
 
 _EXTRA = {"inception_v3": {"init_weights": False}, "googlenet": {"init_weights": False}}
 """These two draw truncated normals with scipy for half a minute unless told not to."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from safetensors import SafetensorError, safe_open
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _KEY = "inventory_match.encoder"
 _REPAIR = "fetch it again, or train one with `inventory-match train`"
+
+Pool: TypeAlias = Literal["average", "gem"]
+"""How a feature map becomes one vector: the mean over its places, or the generalised one (`network.GeM`)."""
 
 UNCALIBRATED = Thresholds(accept=0.6, margin=0.02)
 """For encoders nobody has calibrated: a cautious guess, to be replaced by measuring on one's own photos."""
@@ -69,7 +72,7 @@ class EncoderRecord:
     licence: str
     origin: str
     thresholds: Thresholds
-    pool: Literal["average", "gem"] = "average"
+    pool: Pool = "average"
     mirror: bool = False
     sha256: str = field(default="", compare=False)
     path: Path | None = field(default=None, compare=False)

@@ -20,10 +20,9 @@ from inventory_match.rendering.designs import product
 from inventory_match.rendering.studio import studio_view
 from inventory_match.vision.assembly import assemble
 from inventory_match.vision.encoder import TorchEncoder
-from inventory_match.vision.network import Pool
 from inventory_match.vision.onnx import OnnxEncoder
 from inventory_match.vision.runtimes import installed, load_encoder
-from inventory_match.vision.weights import EncoderRecord, read_tensors, shipped_default, write
+from inventory_match.vision.weights import EncoderRecord, Pool, read_tensors, shipped_default, write
 
 if TYPE_CHECKING:
     from inventory_match.ports import Image
