@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # nosec B403 # the name of a failure; nothing is unpickled but tensors
 from typing import Any
 
 import torch
@@ -35,5 +35,5 @@ class Checkpoint:
         """Raises ConfigurationError where the file is damaged or holds more than tensors, numbers and names."""
         try:
             return cls(**torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, TypeError, UnpicklingError) as error:
             raise ConfigurationError(f"{path}: no checkpoint of a run ({error}); remove it to start again") from error
