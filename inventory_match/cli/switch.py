@@ -184,7 +184,8 @@ def _switch(app: App, wanted: Encoder, *, without_failed: bool) -> None:
     for setting in ("accept_similarity", "match_margin"):
         if getattr(app.settings, setting) is not None:
             warning = f"warning: INVENTORY_MATCH_{setting.upper()} overrides what was calibrated with {done.after.name}"
-            problems.print(f"{warning}; unset it unless it was measured with this one", style="yellow", markup=False)
+            cure = "unset it unless it was measured with this one"
+            problems.print(f"{warning}; {cure}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _line(encoder: Encoder, found: Count) -> tuple[object, ...]:

@@ -139,7 +139,7 @@ def test_the_command_stores_with_the_encoder_in_database_file_and_picture(regist
     assert "90.0% *" in done.output
     assert f"accept {written.thresholds.accept:.4f}, margin {written.thresholds.margin:.4f}" in done.output
     with Image.open(plot) as picture:
-        assert (picture.format, picture.size) == ("PNG", (720, 600))
+        assert (picture.format, picture.size) == ("PNG", (840, 600))
         found = {colour for _, colour in picture.convert("RGB").getcolors(2**24) or []}
     assert {(0x09, 0x69, 0xDA), (0xCF, 0x22, 0x2E)} <= found, "the curve and the chosen point"
 
@@ -151,7 +151,8 @@ def test_what_cannot_be_reached_is_said_and_the_nearest_stored(registered: App, 
     mixed = [f"{line.split(',')[0]},{sku}" for line, sku in zip(lines[1:], skus[2:] + skus[:2], strict=True)]
     queries.write_text("\n".join([lines[0], *mixed]))  # every answer is wrong
 
-    done = CliRunner().invoke(main, ["calibrate", "--references", str(references), "--queries", str(queries)])
+    asked = ["calibrate", "--references", str(references), "--queries", str(queries)]
+    done = CliRunner().invoke(main, asked, env={"COLUMNS": "160"})
 
     assert done.exit_code == NOT_REACHED
     assert "a precision of 99.0% is not reached on held-out products: 0.0% is the nearest there is" in done.output

@@ -167,7 +167,7 @@ def test_every_mistake_in_a_preset_is_told_with_its_key(tmp_path: Path) -> None:
         read_preset(tmp_path / "wrong.toml")
     assert "wrong.toml" in str(told.value)
     assert "loss.scal (line 7): there is no such key" in str(told.value)
-    assert "network.mode (line 9): String should match" in str(told.value)
+    assert "network.mode (line 9): say full, head, norms, last:N or from:N" in str(told.value)
     for change, said in {
         "loss.scale": "sets nothing",
         "source.3.csv=x": "no such place",
