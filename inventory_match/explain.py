@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _COLD, _WARM, _HOT = (np.array(colour, np.float32) for colour in ((13, 17, 23), (219, 109, 0), (255, 236, 160)))
 """The heat map: dark where nothing spoke for the reference, through orange to a light yellow where most did."""
 
+_HEAT = "Bright: what carried more of the similarity than its share of the picture"
 _NEAREST = "Nearest references of the products it was decided among, as they are today"
 
 
@@ -124,7 +125,7 @@ def draw(found: Explanation, look: tiles.Look, record_of: Callable[[Encoder], En
         tiles.Tile(tiles.picture(look, one.ref), one.name, f"{one.sku}  {one.similarity:.3f}", _frame(found, one.sku))
         for one in found.references
     ]
-    rows = [tiles.Row(shown, "Bright: what carried more of the similarity than its part"), tiles.Row(nearest, _NEAREST)]
+    rows = [tiles.Row(shown, _HEAT), tiles.Row(nearest, _NEAREST)]
     return tiles.sheet(rows if nearest else rows[:1], f"Sighting {found.kept.id}: {found.title}", found.lines[1:])
 
 

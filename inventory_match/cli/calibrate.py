@@ -90,8 +90,9 @@ def calibrate(app: App, /, **options: Any) -> None:
         raise click.UsageError(f"the database does not know the encoder {measured.record.name}: {hint}")
     groups = [_answers(app, measured, chosen, *one) for one in sets]
     fitted = cache(partial(fit, groups, unlisted=chosen.unlisted, folds=chosen.folds, seed=chosen.seed))
-    found = fitted(chosen.precision)
-    _show(told(chosen.precision, fitted), found, sum(map(len, groups)))
+    with problems.status("choosing thresholds", spinner="line"):
+        found, curve = fitted(chosen.precision), told(chosen.precision, fitted)
+    _show(curve, found, sum(map(len, groups)))
     if chosen.plot is not None:
         draw_coverage(chosen.plot, found, fitted)
         say(f"written to {chosen.plot}")

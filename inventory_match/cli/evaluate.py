@@ -88,6 +88,10 @@ def retrieval(app: App, /, **options: Any) -> None:
     with a_server(app) as server:
         with scratch_serving(app, server, measured) as serving:
             report = _measure(serving, chosen, spoilt=chosen.robustness)
+            limits = serving.rules.thresholds
+            say(
+                f"{serving.record.name} ({serving.record.sha256[:12]}), accept {limits.accept:.4f}, margin {limits.margin:.4f}"
+            )
             _show(report)
             for path in _pictures(serving, report, chosen):
                 say(f"written to {path}")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from inventory_match.db.catalog.builds import Count
 
 _LOOK_AGAIN = 0.5
+_PATIENCE = 20.0
+"""Seconds without a new vector after which somebody who waits is told that perhaps no worker runs."""
 _WITHOUT_FAILED = click.option(
     "--without-failed", is_flag=True, help="Though it failed to embed some references: those are not found then."
 )
@@ -58,7 +60,7 @@ def build(app: App, name_or_file: str, wait: bool, here: bool) -> None:
         except ServiceUnavailable as error:
             problems.print(f"warning: {error}; a worker's chores begin it, or --here", style="yellow", markup=False)
         if wait:
-            _watch(app, encoder, lambda: _still_building(app, encoder))
+            _watch(app, encoder, _Waiting(app, encoder))
     _tell(*_look(app, encoder))
 
 
@@ -144,12 +146,27 @@ def _step_here(app: App, encoder: Encoder) -> bool:
     return True
 
 
-def _still_building(app: App, encoder: Encoder) -> bool:
-    time.sleep(_LOOK_AGAIN)
-    row, found = _look(app, encoder)
-    if row.pruned_at is not None:  # by somebody else, and nothing will come
-        return False
-    return found.missing > found.failed or (row.state == "building" and not found.failed)
+class _Waiting:
+    """For workers to embed; says once when none seems to be there."""
+
+    def __init__(self, app: App, encoder: Encoder) -> None:
+        self._app, self._encoder = app, encoder
+        self._missing, self._moved, self._told = -1, time.monotonic(), False
+
+    def __call__(self) -> bool:
+        time.sleep(_LOOK_AGAIN)
+        row, found = _look(self._app, self._encoder)
+        if row.pruned_at is not None:  # by somebody else, and nothing will come
+            return False
+        if found.missing != self._missing:
+            self._missing, self._moved = found.missing, time.monotonic()
+        elif not self._told and time.monotonic() - self._moved > _PATIENCE:
+            idle = (
+                f"warning: nothing was embedded for {_PATIENCE:.0f} s; does a worker run? If none does, stop this and"
+            )
+            problems.print(f"{idle} say --here", style="yellow", markup=False, soft_wrap=True)
+            self._told = True
+        return found.missing > found.failed or (row.state == "building" and not found.failed)
 
 
 def _look(app: App, encoder: Encoder) -> tuple[Encoder, Count]:

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from inventory_match.bootstrap import App, CeleryKicker
-from inventory_match.cli import main
 from inventory_match.db.catalog import switching
 from inventory_match.domain.photos import ObjectRef
-from inventory_match.embedded.machine import Machine
 
-from .conftest import MakeEncoder, embed_all, go_back, take_in
-
-Typed = Callable[..., str]
+from .conftest import MakeEncoder, Typed, embed_all, go_back, take_in
 
 
 @pytest.fixture
-def typed(served: App, encoder: MakeEncoder, machine: Machine, tmp_path: Path) -> Typed:
-    """`typed("activate", NAME, code=1)`: what an `encoders` command said, on a machine whose settings name the old encoder."""
-    environment = machine.environment() | {
-        "INVENTORY_MATCH_DATABASE_URL": served.settings.database_url.get_secret_value(),
-        "INVENTORY_MATCH_ENCODER_FILE": str(encoder().path),
-        "INVENTORY_MATCH_ENCODER_CACHE": str(tmp_path / "cache"),
-        "INVENTORY_MATCH_ENCODER_RUNTIME": "torch",
-        "INVENTORY_MATCH_PHOTO_LEASE": "0.001",
-        "COLUMNS": "300",
-    }
-
-    def command(*words: str, code: int = 0, **settings: str) -> str:
-        more = {f"INVENTORY_MATCH_{name.upper()}": value for name, value in settings.items()}
-        result = CliRunner().invoke(main, ["encoders", *words], env=environment | more)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return command
+def typed(typed: Typed) -> Typed:
+    """`typed("activate", NAME, code=1)`: what an `encoders` command said."""
+    return partial(typed, "encoders", photo_lease="0.001")
 
 
 def test_build_here_activate_rollback_prune(served: App, encoder: MakeEncoder, typed: Typed, tmp_path: Path) -> None:
