@@ -76,6 +76,8 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
         rows = [(name, f"{100 * share:.1f} %") for name, share in figures.items()]
         table("Nearest reference", ["photos", "right"], rows)
         say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB; how it went: {folder}/run.json, curves.png, tensorboard")
+        if rows:
+            say(f"the photos it was judged by, as calibrate and evaluate read them: {folder}/judged-by")
 
 
 def _learn(

@@ -148,6 +148,13 @@ def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path, undisturbed:
     assert said["data"][str(folder / "sea-3.png")] == digest(folder / "sea-3.png")
     assert [epoch["size"] for epoch in said["epochs"]] == [32, 32, 48]
     assert 0 <= said["figures"]["photos.csv, held out"] <= 1
+    asked, known = (
+        read_labelled(folder / "whole.run" / "judged-by" / f"photos-{of}.csv") for of in ("queries", "references")
+    )
+    pictures = [{one.folder / one.row.image for one in photos} for photos in (asked, known)]
+    assert all(pictures)
+    assert pictures[0].isdisjoint(pictures[1])
+    assert pictures[0] | pictures[1] == set(folder.glob("*-*.png"))
     with Image.open(folder / "whole.run" / "curves.png") as curves:
         assert curves.size[0] > 500
     assert list((folder / "whole.run" / "tensorboard").iterdir())
