@@ -12,6 +12,7 @@ import click
 
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import problems, say, table, with_app
+from inventory_match.cli.parameters import new_file, picture
 from inventory_match.cli.scratch import a_server, bars, encoder_to_measure, scratch_serving
 from inventory_match.db import catalog
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 _Folder = click.Path(exists=True, file_okay=False, path_type=Path)
-_NewFile = click.Path(dir_okay=False, path_type=Path)
 NOT_REACHED = 3
 """Exit code where no thresholds hold the wanted precision: the nearest are stored, and whoever relies on it must look."""
 
@@ -70,8 +70,8 @@ class _Chosen:
     "--folds", default=5, show_default=True, type=click.IntRange(2), help="Parts that products are dealt into."
 )
 @click.option("--seed", default=0, show_default=True, help="Of the folds, and of references drawn at random.")
-@click.option("--out", type=_NewFile, help="Write an encoder file that carries the thresholds.")
-@click.option("--plot", type=_NewFile, help="PNG of the coverage curve.")
+@click.option("--out", type=new_file, metavar="FILE", help="Write an encoder file that carries the thresholds.")
+@click.option("--plot", type=picture, metavar="FILE", help="PNG of the coverage curve.")
 @click.option("--dry-run", is_flag=True, help="Only print.")
 @with_app
 def calibrate(app: App, /, **options: Any) -> None:
@@ -93,11 +93,11 @@ def calibrate(app: App, /, **options: Any) -> None:
     with problems.status("choosing thresholds", spinner="line"):
         found, curve = fitted(chosen.precision), told(chosen.precision, fitted)
     _show(curve, found, sum(map(len, groups)))
+    if not chosen.dry_run:
+        _store(app, measured, found.thresholds, chosen.out)
     if chosen.plot is not None:
         draw_coverage(chosen.plot, found, fitted)
         say(f"written to {chosen.plot}")
-    if not chosen.dry_run:
-        _store(app, measured, found.thresholds, chosen.out)
     if not found.reached:
         complaint = (
             f"a precision of {percent(chosen.precision)} is not reached on held-out products: {found.held_out.precision:.1%} is"

@@ -12,6 +12,7 @@ import click
 
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import say, table, with_app
+from inventory_match.cli.parameters import new_file, picture
 from inventory_match.cli.scratch import a_server, bars, encoder_to_measure, scratch_serving
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 _Folder = click.Path(exists=True, file_okay=False, path_type=Path)
-_NewFile = click.Path(dir_okay=False, path_type=Path)
 CONFUSIONS_SHOWN = 10
 SHEET_ROWS = 12
 
@@ -71,8 +71,8 @@ def evaluate() -> None:
 @click.option("--new-skus", type=_File, help="Ask only for these; --per-product limits only them.")
 @click.option("--robustness", is_flag=True, help="Also top1 on blurred, dark, turned, ... queries: six times as long.")
 @click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Folder for curves as PNG.")
-@click.option("--sheet", type=_NewFile, help="PNG of the most frequent confusions, in pictures.")
-@click.option("--json", "out", type=_NewFile, help="Where to write the figures.")
+@click.option("--sheet", type=picture, metavar="FILE", help="PNG of the most frequent confusions, in pictures.")
+@click.option("--json", "out", type=new_file, metavar="FILE", help="Where to write the figures.")
 @click.option("--compare", is_flag=True, help="Measure these ENCODERS, files or names, beside it.")
 @click.argument("encoders", nargs=-1)
 @with_app
@@ -146,7 +146,7 @@ def _pictures(serving: Serving, report: Report, chosen: _Chosen) -> Iterator[Pat
         from inventory_match.learning.contact_sheet import contact_sheet
         from inventory_match.learning.report import worst_mistakes
 
-        contact_sheet(worst_mistakes(report, SHEET_ROWS), serving.decode).save(chosen.sheet, "PNG")
+        contact_sheet(worst_mistakes(report, SHEET_ROWS), serving.decode).save(chosen.sheet)
         yield chosen.sheet
 
 

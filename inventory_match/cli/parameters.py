@@ -35,6 +35,12 @@ def picture(value: str) -> Path:
     path = Path(value)
     if path.suffix.lower() not in _PICTURES:
         raise click.BadParameter(f"{value!r} is no picture; write {' or '.join(_PICTURES)} at its end")
+    return new_file(value)
+
+
+def new_file(value: str) -> Path:
+    """For an option: a file to be written; told before the work whose result it is to hold."""
+    path = Path(value)
     if path.is_dir() or not path.parent.is_dir():
         raise click.BadParameter(f"{value!r} cannot be written; name a file in a folder that is there")
     return path

@@ -96,7 +96,8 @@ def scratch_serving(app: App, server: str, measured: Measured) -> Iterator[Servi
         with opened(app.settings.model_copy(update=changes)) as scratch:
             migrate.upgrade(scratch.engine, migrations())
             rules = replace(scratch.rules, thresholds=measured.thresholds)
-            yield Serving(scratch.unit_of_work, scratch.reference_decoder, scratch.encoder, record, rules)
+            parts = scratch.unit_of_work, scratch.reference_decoder, scratch.encoder
+            yield Serving(*parts, record, rules, scratch.engine, scratch.settings.index_method)
 
 
 @contextmanager

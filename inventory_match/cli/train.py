@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def _skus(_context: click.Context, _option: click.Parameter, path: Path | None) 
 @click.command()
 @click.argument("preset")
 @click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The encoder file to write."
+    "--out", required=True, type=click.Path(path_type=Path), help="The encoder file to write; with --search a folder."
 )
 @click.option("--data", multiple=True, type=_Folder, help="Where the preset's files lie, besides here; repeatable.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A value of the preset: loss.scale=20.")
@@ -59,6 +58,9 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
 
     With --search, --out is a folder: an encoder file for each of the settings tried, and the table of how they did.
     """
+    if out.is_dir() if not search else out.is_file():
+        raise click.BadParameter(f"{str(out)!r} is a {'file' if search else 'folder'}", param_hint="--out")
+    out.parent.mkdir(parents=True, exist_ok=True)
     with plain_errors():
         _preset(preset, flags, {})  # what is wrong with it is told before torch takes its time to load
         import torch
@@ -109,13 +111,14 @@ def _search(preset: str, folder: Path, runs: int, flags: Mapping[str, Any]) -> N
     from inventory_match.learning.search import search, tabulated
 
     asked = _preset(preset, flags, {})
-    numbers = count(len(list(folder.glob("*.safetensors"))))
 
-    def tried(settings: Mapping[str, object]) -> Mapping[str, float]:
-        out = folder / f"{next(numbers):03d}.safetensors"
-        return _learn(preset, out, out.with_suffix(".run"), flags, settings)
+    def tried(number: int, settings: Mapping[str, object]) -> Mapping[str, float]:
+        out = folder / f"{number:03d}.safetensors"
+        run = out.with_suffix(".run")
+        return _learn(preset, out, run, {**flags, "resume": (run / "checkpoint.pt").exists()}, settings)
 
-    rows = search(asked.search, tried, runs=runs, seed=asked.seed, folder=folder)
+    besides = asked.model_dump_json()
+    rows = search(asked.search, tried, runs=runs, seed=asked.seed, folder=folder, besides=besides)
     table("Settings tried, best first", *tabulated(rows))
     say(f"the table is in {folder / 'search.csv'}")
 

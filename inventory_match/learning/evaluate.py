@@ -25,10 +25,12 @@ from inventory_match.domain.matching import Evidence, decide
 from inventory_match.learning.figures import UNKNOWN, Answered
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
     from inventory_match import ports
     from inventory_match.db.catalog.encoders import EncoderRecord
+    from inventory_match.db.catalog.index import Method
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.domain.matching import Candidate
     from inventory_match.learning.labelled import Labelled
@@ -51,6 +53,8 @@ class Serving:
     encoder: ports.Encoder
     record: EncoderRecord
     rules: Rules
+    engine: Engine
+    index_method: Method = "hnsw"
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def enrol(serving: Serving, references: Sequence[Labelled], progress: Progress) 
         progress(len(batch))
     with serving.unit_of_work() as session:
         session.execute(text("analyze inventory_match.reference_embedding"))
+    catalog.ensure_index(serving.engine, encoder, serving.rules.search_exactly_below, serving.index_method)
     return Enrolled(serving, encoder, references)
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_weights
 
+from inventory_match.learning.network import TrainingNetwork, normalisation
 from inventory_match.learning.preset import Preset
 from inventory_match.vision.weights import UNCALIBRATED, EncoderRecord, Preprocessing, write
-
-if TYPE_CHECKING:
-    from inventory_match.learning.network import TrainingNetwork
 
 
 def export(network: TrainingNetwork, record: EncoderRecord, out: Path) -> EncoderRecord:
@@ -41,7 +38,7 @@ def record_of(preset: Preset) -> EncoderRecord:
         arch=network.arch,
         dim=network.dim,
         metric="cosine",
-        preprocessing=Preprocessing(size=network.size, mean=network.mean, std=network.std),
+        preprocessing=Preprocessing(network.size, *normalisation(network)),
         head="trained with the trunk" if network.mode != "head" else "trained on the frozen trunk",
         licence=about.licence,
         origin=about.origin,

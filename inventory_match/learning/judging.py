@@ -11,7 +11,7 @@ from torch.utils.data import Subset
 
 from inventory_match.learning.augment import ToFloats, plain_view
 from inventory_match.learning.data import PhotosInMemory
-from inventory_match.learning.network import TrainingNetwork
+from inventory_match.learning.network import TrainingNetwork, normalisation
 from inventory_match.learning.preset import Preset
 from inventory_match.learning.recall import embed_all, top1
 from inventory_match.learning.sources import Sources
@@ -33,7 +33,7 @@ class Judge:
     ) -> None:
         self._served, self._trials = preset.network.size, sources.trials
         self._pools, self._queries = pools, queries
-        self._to_floats = ToFloats(preset.network.mean, preset.network.std, device)
+        self._to_floats = ToFloats(*normalisation(preset.network), device)
 
     def during(self, network: TrainingNetwork, size: int) -> dict[str, float]:
         """By the learned prototypes, which costs little; without any, by the nearest of a few references."""
@@ -49,7 +49,8 @@ class Judge:
         return found
 
     def at_the_end(self, network: nn.Module) -> dict[str, float]:
-        """By the nearest of all references, and of a few, at the size the encoder serves at."""
+        """By the nearest of all references, and of a few, at the size the encoder serves at. Where all references show one
+        product, there is nothing to be wrong about, and no figure."""
         every, few = self._by_neighbours(network, self._served, (None, FEW))
         return every | {f"{name}, {FEW} references each": share for name, share in few.items()}
 
@@ -61,6 +62,8 @@ class Judge:
         found: list[dict[str, float]] = [{} for _ in limits]
         for trial, photos in zip(self._trials, self._queries, strict=True):
             rows, answers = (torch.cat(parts) for parts in zip(*(known[n] for n in trial.references), strict=True))
+            if len(set(answers.tolist())) < 2:
+                continue
             asked, truth = self._embedded(network, photos, size)
             for shares, limit in zip(found, limits, strict=True):
                 kept = first_of_each(answers.tolist(), limit)

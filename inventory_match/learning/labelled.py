@@ -53,7 +53,7 @@ class Labelled:
             cure = f"paths are relative to {self.folder}; --images names another folder"
             raise self.file.error(row.line, "image", f"{row.image}: {error.strerror}", cure) from error
         except PhotoRejected as error:
-            raise self.file.error(row.line, "image", f"{row.image}: {error}", "mend or remove the row") from error
+            raise self.file.error(row.line, "image", f"{row.image}: {error}", "mend or remove it") from error
         return photo if row.box is None else self._cut(photo, row.box, margin)
 
     def _cut(self, photo: Image, box: PixelBox, margin: float) -> Image:

@@ -12,7 +12,8 @@ from torch.nn import functional
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.learning.augment import ToFloats
 from inventory_match.learning.losses import Objective
-from inventory_match.learning.preset import Network
+from inventory_match.learning.preset import Channels, Network
+from inventory_match.vision.assembly import trained_with
 from inventory_match.vision.encoder import load_network
 from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import EncoderRecord, read_record, read_tensors, shipped_default
@@ -88,12 +89,10 @@ def _leading(blocks: list[nn.Module], kind: str, number: int) -> list[nn.Module]
 def starting_encoder(how: Network) -> EmbeddingNetwork:
     """An encoder of the preset's shape that starts at its weights. Raises ConfigurationError where they do not fit, and
     ServiceUnavailable where torchvision cannot download them."""
-    path = shipped_default().path or Path() if how.weights == "shipped" else Path(how.weights)
-    named = bool(how.weights) and path.suffix not in (".pth", ".pt", ".safetensors")
-    encoder = EmbeddingNetwork(
-        how.arch, how.dim, normalise=False, pool=how.pool, weights=how.weights if named else None
-    )
-    if not how.weights or named:
+    path = _start(how)
+    downloaded = how.weights if path is None and how.weights else None
+    encoder = EmbeddingNetwork(how.arch, how.dim, normalise=False, pool=how.pool, weights=downloaded)
+    if path is None:
         return encoder
     if not path.is_file():
         raise ConfigurationError(f"the starting weights {path} are not there; say --weights FILE, or --weights DEFAULT")
@@ -105,6 +104,31 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
     except (KeyError, RuntimeError) as error:
         raise ConfigurationError(f"{path}: its weights are not those of a {how.arch}: {error}") from error
     return encoder
+
+
+def normalisation(how: Network) -> tuple[Channels, Channels]:
+    """Mean and deviation of each channel: the preset's, else those that the starting weights were trained with."""
+    known = _known(how)
+    return how.mean or known[0], how.std or known[1]
+
+
+def _known(how: Network) -> tuple[Channels, Channels]:
+    path = _start(how)
+    if path is None and how.weights:
+        made = trained_with(how.arch, how.weights)
+    elif path is not None and path.suffix == ".safetensors" and path.is_file():
+        made = read_record(path).preprocessing
+    else:
+        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    return made.mean, made.std
+
+
+def _start(how: Network) -> Path | None:
+    """The file that training starts from; None for torchvision's own weights, and for random ones."""
+    if how.weights == "shipped":
+        return shipped_default().path
+    path = Path(how.weights)
+    return path if path.suffix in (".pth", ".pt", ".safetensors") else None
 
 
 def finished_encoder(path: Path) -> tuple[EmbeddingNetwork, EncoderRecord]:

@@ -69,7 +69,8 @@ class Network(_Strict):
     `mode` is what may move: full, head, norms (and head), last:N blocks, from:N (all but the first N). `size` is the side in
     px the encoder serves at: random crops show products larger than whole photos do, so larger than it was trained at is
     often better (Touvron et al., Fixing the train-test resolution discrepancy, NeurIPS 2019). `mirror` lets it look at every
-    crop mirrored as well, for twice the time. Pixels 0..1 become (x - mean) / std.
+    crop mirrored as well, for twice the time. Pixels 0..1 become (x - mean) / std, by default those of the starting weights
+    where they say so, else 0.5.
     """
 
     arch: str = "mobilenet_v2"
@@ -80,8 +81,8 @@ class Network(_Strict):
     dropout: Share = 0.2
     size: Count = 224
     mirror: bool = False
-    mean: Channels = (0.5, 0.5, 0.5)
-    std: Channels = (0.5, 0.5, 0.5)
+    mean: Channels | None = None
+    std: Channels | None = None
 
 
 class Augment(_Strict):

@@ -7,6 +7,7 @@ optimizer and its schedule remember; `state` and `restore` carry exactly that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from inventory_match.domain.errors import ConfigurationError
 from inventory_match.learning.augment import ToFloats, mixture, training_view
 from inventory_match.learning.data import Epoch, derived_seed
 from inventory_match.learning.losses import UNLABELLED, objective
-from inventory_match.learning.network import Teacher, TrainingNetwork, starting_encoder
+from inventory_match.learning.network import Teacher, TrainingNetwork, normalisation, starting_encoder
 from inventory_match.learning.optimizers import optimizer, schedule
 from inventory_match.learning.preset import Preset
 
@@ -35,17 +36,18 @@ class TrainingRun:
     def __init__(self, preset: Preset, classes: int, per_epoch: int, *, device: torch.device, workers: int = 1) -> None:
         torch.manual_seed(preset.seed)
         self._preset, self._device, self._workers = preset, device, workers
-        self.batch = min(preset.batch, per_epoch)
+        self.batch = min(preset.batch, per_epoch) // preset.each * preset.each
+        if not self.batch:
+            raise ConfigurationError(f"an epoch of {per_epoch} photos holds no batch with each = {preset.each}")
         self.steps = per_epoch // self.batch
         self._teacher = Teacher(Path(preset.loss.teacher), device) if preset.loss.teacher else None
         self.network = _network(preset, classes, self._teacher).to(device).to(memory_format=torch.channels_last)
-        smoothly = get_ema_multi_avg_fn(preset.averaging)  # type: ignore[no-untyped-call] # torch does not type it
-        self._average = AveragedModel(self.network, multi_avg_fn=smoothly, use_buffers=True)
+        self._average = AveragedModel(self.network, multi_avg_fn=partial(_blend, preset.averaging), use_buffers=True)
         self._optimizer = _optimizer(preset, self.network)
         steps = preset.epochs * self.steps
         warmup = min(round(preset.optimizer.warmup * self.steps), steps // 5)
         self._schedule = schedule(self._optimizer, steps, warmup)
-        self._to_floats = ToFloats(preset.network.mean, preset.network.std, device)
+        self._to_floats = ToFloats(*normalisation(preset.network), device)
         self._mix = mixture(classes) if preset.loss.mix else None
 
     @property
@@ -102,6 +104,8 @@ class TrainingRun:
             raise ConfigurationError(
                 f"batch = {self.batch} with each = {self._preset.each} wants {self.batch // self._preset.each} products"
             )
+        if len(named) < self.batch:
+            raise ConfigurationError(f"an epoch has {len(named)} labelled photos, fewer than batch = {self.batch}")
         draw = np.random.RandomState(derived_seed("batches", self._preset.seed, number) % 2**32)
         common_functions.NUMPY_RANDOM = draw  # what the library's samplers draw from, documented to be set
         known = [labels[n] for n in named]
@@ -132,6 +136,13 @@ class TrainingRun:
         self._schedule.step()
         self._average.update_parameters(self.network)
         return float(loss.item())
+
+
+def _blend(most: float, averaged: list[torch.Tensor], current: list[torch.Tensor], number: torch.Tensor) -> None:
+    """The moving average, a step on. It keeps little at first and at `most` that share later, as TensorFlow's does: a short run
+    would otherwise end as an average of its random beginning."""
+    keep = min(most, (1 + float(number)) / (10 + float(number)))
+    get_ema_multi_avg_fn(keep)(averaged, current, number)  # type: ignore[no-untyped-call] # torch does not type it
 
 
 def _network(preset: Preset, classes: int, teacher: Teacher | None) -> TrainingNetwork:

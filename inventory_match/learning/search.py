@@ -8,6 +8,7 @@ one with a larger N goes further, and neither runs a finished row again.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import time
@@ -24,8 +25,8 @@ from inventory_match.domain.errors import ConfigurationError, Conflict, Permanen
 Value: TypeAlias = float | int | str | bool
 Settings: TypeAlias = Mapping[str, Value]
 """Dotted keys of a preset (`loss.scale`) and the values drawn for them."""
-Train: TypeAlias = Callable[[Settings], Mapping[str, float]]
-"""A run with these settings; returns its figures, each better the higher it is."""
+Train: TypeAlias = Callable[[int, Settings], Mapping[str, float]]
+"""The run of a number with these settings; returns its figures, each better the higher it is. One cut short goes on."""
 
 
 class Interval(BaseModel):
@@ -89,23 +90,26 @@ def search(
     runs: int,
     seed: int,
     folder: Path,
+    besides: str = "",
     told: Callable[[Row], None] = lambda _: None,
 ) -> list[Row]:
     """Draws `runs` settings, trains each that is not in `folder`'s table yet, and returns all rows, best first.
 
     `folder/search.json` and `search.csv` are whole after every run; `told` hears each row as it is done. A run that ends
-    with a permanent error keeps it as its problem, for some of what chance draws cannot work. Raises ConfigurationError
-    without ranges, Conflict where the table is that of other ranges or another seed.
+    with a permanent error keeps it as its problem, for some of what chance draws cannot work. `besides` is what all runs
+    have in common. Raises ConfigurationError without ranges, Conflict where the table is that of other ranges, another seed
+    or something else besides: rows of different searches cannot be compared.
     """
     if not ranges:
         raise ConfigurationError("the preset has no ranges to search; write a [search] table: key = [choice, ...]")
     folder.mkdir(parents=True, exist_ok=True)
-    rows = _done(folder, ranges, seed)
+    mark = _mark(ranges, seed, besides)
+    rows = _done(folder, mark)
     for number in range(runs):
         if number in rows:
             continue
         rows[number] = _run(train, number, drawn(ranges, seed, number))
-        _keep(folder, list(rows.values()))
+        _keep(folder, mark, list(rows.values()))
         told(rows[number])
     return ranked(list(rows.values()))
 
@@ -129,30 +133,37 @@ def tabulated(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
 def _run(train: Train, number: int, settings: dict[str, Value]) -> Row:
     started = time.monotonic()
     try:
-        figures, problem = dict(train(settings)), ""
+        figures, problem = dict(train(number, settings)), ""
     except Permanent as error:
         figures, problem = {}, str(error)
     return Row(number, settings, figures, round(time.monotonic() - started, 1), problem)
 
 
-def _done(folder: Path, ranges: Mapping[str, Range], seed: int) -> dict[int, Row]:
+def _mark(ranges: Mapping[str, Range], seed: int, besides: str) -> str:
+    shown = {key: span.model_dump() if isinstance(span, Interval) else list(span) for key, span in ranges.items()}
+    return hashlib.sha256(json.dumps([shown, seed, besides], sort_keys=True).encode()).hexdigest()
+
+
+def _done(folder: Path, mark: str) -> dict[int, Row]:
     path = folder / "search.json"
     if not path.exists():
         return {}
     try:
-        rows = [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found, rows = kept["search"], [Row(**row) for row in kept["runs"]]
+    except (ValueError, TypeError, KeyError) as error:
         raise ConfigurationError(f"{path}: no table of a search ({error}); remove it to start again") from error
-    if any(row.settings != drawn(ranges, seed, row.number) for row in rows):
-        raise Conflict(f"{path} is of a search of other ranges, or with another seed; name another folder")
+    if found != mark:
+        raise Conflict(f"{path} is of a search of other ranges, settings or another seed; name another folder")
     return {row.number: row for row in rows}
 
 
-def _keep(folder: Path, rows: Sequence[Row]) -> None:
+def _keep(folder: Path, mark: str, rows: Sequence[Row]) -> None:
     """JSON to go on from, CSV to look at; each whole or not at all."""
     best = ranked(rows)
     beside = folder / "search.part"
-    beside.write_text(json.dumps([asdict(row) for row in best], indent=1) + "\n", encoding="utf-8")
+    whole = {"search": mark, "runs": [asdict(row) for row in best]}
+    beside.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     beside.replace(folder / "search.json")
     with beside.open("w", encoding="utf-8", newline="") as file:
         columns, lines = tabulated(best)

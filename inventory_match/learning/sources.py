@@ -14,7 +14,7 @@ from inventory_match.domain.errors import InvalidInput
 from inventory_match.learning.labelled import Labelled, read_labelled
 from inventory_match.learning.preset import Preset, Source, Validation
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,24 @@ class Sources:
 
 
 def read_sources(preset: Preset, roots: Sequence[Path], excluded: Iterable[str] = ()) -> Sources:
-    """Reads every CSV, looked for below each of `roots`; products in `excluded` are neither learned nor asked for.
+    """Reads every CSV, looked for below each of `roots`; products in `excluded` are neither learned nor asked for. Photos that
+    are asked, or that show an excluded product, are learned from nowhere: not from another CSV, not without label either.
 
-    Raises InvalidInput for a file that is missing or wrong, and where nothing is left to learn from.
+    Raises InvalidInput for a file that is missing or wrong, for an excluded product that no file names, and where nothing is
+    left to learn from.
     """
-    left_out = frozenset(excluded)
+    left_out, named, hidden = frozenset(excluded), set[str](), set[Path]()
+
+    def listed(one: Source | Validation) -> list[Labelled]:
+        photos = _read(one, roots)
+        named.update(photo.sku for photo in photos)
+        hidden.update(_path(photo) for photo in photos if photo.sku in left_out)
+        return [photo for photo in photos if photo.sku not in left_out]
+
     pools: list[Pool] = []
     trials: list[Trial] = []
     for source in preset.source:
-        rows = [photo for photo in _read(source, roots) if photo.sku not in left_out and _wide(photo, source.min_side)]
+        rows = [photo for photo in listed(source) if _wide(photo, source.min_side)]
         sides = [_fraction(_kin(photo.row.image, source.hold_out_by)) < source.hold_out for photo in rows]
         kept = [photo for photo, out in zip(rows, sides, strict=True) if not out]
         held = [photo for photo, out in zip(rows, sides, strict=True) if out]
@@ -74,10 +83,17 @@ def read_sources(preset: Preset, roots: Sequence[Path], excluded: Iterable[str] 
         pools.append(Pool(source, kept))
     names = [source.csv for source in preset.source]
     for wanted in preset.validation:
-        queries = [photo for photo in _read(wanted, roots) if photo.sku not in left_out]
-        trials.append(Trial(wanted.csv, queries, tuple(names.index(name) for name in wanted.references)))
+        queries = listed(wanted)
+        if queries:
+            trials.append(Trial(wanted.csv, queries, tuple(names.index(name) for name in wanted.references)))
+    if strange := sorted(left_out - named):
+        raise InvalidInput(
+            f"{', '.join(strange)}: no such sku", key="--exclude-skus", cure="spell skus as the CSV files do"
+        )
     if preset.unlabelled is not None:
         pools.append(Pool(Source(csv=preset.unlabelled.folder), _pictures(Path(preset.unlabelled.folder))))
+    hidden.update(_path(photo) for trial in trials for photo in trial.queries)
+    pools = [Pool(pool.source, [photo for photo in pool.photos if _path(photo) not in hidden]) for pool in pools]
     if not any(pool.photos for pool in pools):
         raise InvalidInput(
             "no photo is left to learn from", key="source", cure="mind --exclude-skus, min_side, hold_out"
@@ -121,6 +137,10 @@ def _find(name: str, roots: Sequence[Path], made_by: str = "") -> Path:
     return found
 
 
+def _path(photo: Labelled) -> Path:
+    return (photo.folder / photo.row.image).absolute()
+
+
 def _kin(name: str, pattern: str) -> str:
     """What the names of photos that stay together share."""
     found = re.match(pattern, name) if pattern else None
@@ -143,7 +163,4 @@ def _pictures(folder: Path) -> list[Labelled]:
         raise InvalidInput(
             "holds no picture", file=str(folder), key="unlabelled", cure=f"one of {', '.join(_PICTURES)}"
         )
-    file = CatalogFile(
-        folder, [CatalogRow(n, "", str(path.relative_to(folder))) for n, path in enumerate(paths, 1)], []
-    )
-    return [Labelled(file, row, folder) for row in file.rows]
+    return [Labelled(CatalogFile(path, [], []), CatalogRow(1, "", path.name), path.parent) for path in paths]

@@ -61,10 +61,9 @@ def best_device(wanted: str = "auto") -> torch.device:
 def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> dict[str, float]:
     """Returns the final figures by name; they stand in `run.json` too. `progress` shows bars, and prints a line an epoch.
 
-    Raises Conflict where `folder` holds an unfinished run that was not asked to go on, ConfigurationError where it is
-    another run's, InvalidInput for a photo nobody can read.
+    Raises Conflict where `folder` holds this very run, unfinished, and it was not asked to go on, ConfigurationError where
+    that is asked of another run's folder, InvalidInput for a photo nobody can read.
     """
-    started = time.time()
     files = sources.digests(Path(start) for start in (preset.network.weights, preset.loss.teacher))
     mark = fingerprint(preset, files, sources.classes)
     before = _before(plan, mark, preset)
@@ -92,7 +91,9 @@ def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> d
         _epoch(preset, plan, run, record, judge, _draw(sources, pools, preset.seed, len(record.epochs)), progress)
     kept, _ = finished_encoder(plan.out)
     figures = {name: round(share, 4) for name, share in judge.at_the_end(kept.to(plan.device)).items()}
-    record.finish({"figures": figures, "seconds": round(time.time() - started, 1), "finished": True})
+    record.finish(
+        {"figures": figures, "seconds": round(sum(epoch["seconds"] for epoch in record.epochs), 1), "finished": True}
+    )
     return figures
 
 
@@ -168,13 +169,12 @@ def _before(plan: Plan, mark: str, preset: Preset) -> Checkpoint | None:
     if not plan.checkpoint.exists():
         return None
     found = Checkpoint.load(plan.checkpoint)
-    if plan.resume and found.fingerprint != mark:
+    same, after = found.fingerprint == mark, f"after {len(found.epochs)} epochs"
+    if plan.resume and not same:
         problem = f"{plan.checkpoint} is of a run with other settings or photos"
         raise ConfigurationError(f"{problem}; give the same, or another folder with --run")
-    if not plan.resume and found.fingerprint == mark and len(found.epochs) < preset.epochs:
-        raise Conflict(
-            f"{plan.folder} holds this run after {len(found.epochs)} epochs; go on with --resume, or remove it"
-        )
+    if not plan.resume and same and len(found.epochs) < preset.epochs and not _tired(found.epochs, preset.patience):
+        raise Conflict(f"{plan.folder} holds this run {after}; go on with --resume, or remove it")
     return found if plan.resume else None
 
 

@@ -44,7 +44,7 @@ def assemble(out: Path, arch: str, *, weights: str | None = "DEFAULT", dim: int 
         arch=arch,
         dim=dim,
         metric="cosine",
-        preprocessing=_preprocessing(arch, weights),
+        preprocessing=trained_with(arch, weights),
         head=f"orthogonal, seed {seed}",
         licence="as torchvision states for these weights" if weights else "none needed: random weights",
         origin=f"torchvision {arch} {weights}" if weights else f"random, seed {seed}",
@@ -53,8 +53,9 @@ def assemble(out: Path, arch: str, *, weights: str | None = "DEFAULT", dim: int 
     return write(out, record, network.state_dict())
 
 
-def _preprocessing(arch: str, weights: str | None) -> Preprocessing:
-    """Size, mean and deviation the weights were trained with; crops are stretched, since boxes are tight already."""
+def trained_with(arch: str, weights: str | None) -> Preprocessing:
+    """Size, mean and deviation that torchvision's `weights` were trained with (of random ones: what is usual); crops are
+    stretched, since boxes are tight already."""
     known: Any = get_model_weights(arch)
     transform = (known[weights] if weights else next(iter(known))).transforms()
     mean, std = (tuple(transform.mean), tuple(transform.std)) if weights else _IMAGENET

@@ -33,10 +33,12 @@ def test_a_euclidean_encoder_matches_learns_from_people_and_explains(
         """The sighting, what it was matched as, and how similar that is."""
         assert photographed(app, picture, name) is PhotoState.DONE
         [found] = rows(app, "select id, sku, similarity from inventory_match.sighting order by id desc limit 1")
-        return found  # type: ignore[return-value] # as selected
+        return int(found[0]), found[1], float(found[2])
 
     known = next(catalog_csv.parent.glob(f"**/{PACKS[1].sku}*"))
-    assert seen(known, "known")[1:] == (PACKS[1].sku, pytest.approx(1, abs=1e-3))
+    _, sku, similarity = seen(known, "known")
+    assert sku == PACKS[1].sku
+    assert similarity == pytest.approx(1, abs=1e-3)
     new = tmp_path / "new.png"
     studio_view(NEW, np.random.default_rng(1), plain=False).save(new)
     first, sku, similarity = seen(new, "new")
@@ -45,7 +47,8 @@ def test_a_euclidean_encoder_matches_learns_from_people_and_explains(
     assert "unknown" in typed("review", "next")
     typed("review", "assign", str(first), NEW.sku, "--new", NEW.name)
     second, sku, similarity = seen(new, "again")
-    assert (sku, similarity) == (NEW.sku, pytest.approx(1, abs=1e-3)), "the answer made a reference"
+    assert sku == NEW.sku, "the answer made a reference"
+    assert similarity == pytest.approx(1, abs=1e-3)
 
     typed("explain", str(first), "-o", tmp_path / "why.png")
     why = json.loads(typed("explain", str(second), "--json"))

@@ -68,7 +68,7 @@ def split(views: Path, references: int) -> tuple[Path, Path]:
 def test_the_promise_holds_for_products_it_was_not_made_on(app: App, tmp_path: Path) -> None:
     views = write_views(tmp_path, seed=501, products=20, views=8)
     references, queries = (read_labelled(path) for path in split(views, 3))
-    serving = Serving(app.unit_of_work, decoder(), Thumbnail(), RECORD, Rules(RECORD.thresholds, 5, 20_000))
+    serving = Serving(app.unit_of_work, decoder(), Thumbnail(), RECORD, Rules(RECORD.thresholds, 5, 20_000), app.engine)
     asked = ask_for_thresholds(serving, references, queries, lambda _what, _total: lambda _done: None)
     assert len(asked) == 20 * 5
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from PIL import Image
 from sqlalchemy import create_engine, text
 
+from inventory_match.bootstrap import App
 from inventory_match.cli import main
-from inventory_match.db.engine import UnitOfWork
 from inventory_match.domain.matching import Thresholds
 from inventory_match.embedded.machine import Machine
 from inventory_match.learning.breakdown import Confusion
@@ -52,22 +52,22 @@ def photos(tmp_path: Path) -> tuple[Path, Path]:
     return references, queries
 
 
-def colour_serving(unit_of_work: UnitOfWork) -> Serving:
+def colour_serving(app: App) -> Serving:
     record = EncoderRecord(
         "colours", "mean", 3, "cosine", Preprocessing(8, (0, 0, 0), (1, 1, 1)), "none", "MIT", "here",
         Thresholds(0.5, 0.1),
         sha256=ColourEncoder.sha256,
     )  # fmt: skip
     rules = Rules(Thresholds(accept=0.9, margin=0.0), 5, 20_000)
-    return Serving(unit_of_work, decoder(), ColourEncoder(), record, rules)
+    return Serving(app.unit_of_work, decoder(), ColourEncoder(), record, rules, app.engine)
 
 
 def silent(_what: str, _total: int) -> Callable[[int], None]:
     return lambda _done: None
 
 
-def test_figures_through_sql_and_decide(unit_of_work: UnitOfWork, photos: tuple[Path, Path]) -> None:
-    serving = colour_serving(unit_of_work)
+def test_figures_through_sql_and_decide(app: App, photos: tuple[Path, Path]) -> None:
+    serving = colour_serving(app)
     steps: Counter[str] = Counter()
 
     def bar(what: str, total: int) -> Callable[[int], None]:
@@ -168,11 +168,9 @@ def test_tables_pictures_spoilt_queries_and_another_encoder(
         assert title in result.output
 
 
-def test_the_sheet_shows_query_mistake_and_what_it_should_have_been(
-    unit_of_work: UnitOfWork, photos: tuple[Path, Path]
-) -> None:
+def test_the_sheet_shows_query_mistake_and_what_it_should_have_been(app: App, photos: tuple[Path, Path]) -> None:
     references, queries = (read_labelled(path) for path in photos)
-    report = evaluate(colour_serving(unit_of_work), references, queries, silent, spoil_seed=None)
+    report = evaluate(colour_serving(app), references, queries, silent, spoil_seed=None)
 
     picture = contact_sheet(worst_mistakes(report, 5), decoder())
 

@@ -19,8 +19,9 @@ RANGES: dict[str, Range] = {
 }
 
 
-def trained(settings: Settings) -> Mapping[str, float]:
+def trained(number: int, settings: Settings) -> Mapping[str, float]:
     """Best where the rate is 1e-3, whatever the rest is; a scale above 30 cannot work."""
+    del number
     if float(settings["loss.scale"]) > 30:
         raise ConfigurationError("the weights went to infinity")
     return {"val": 1 - abs(float(settings["optimizer.rate"]) - 1e-3), "few": 0.5}
@@ -57,11 +58,11 @@ def test_the_table_is_best_first_and_keeps_what_could_not_work(tmp_path: Path) -
 def test_finished_rows_are_not_run_again_and_more_can_be_asked_for(tmp_path: Path) -> None:
     began: list[Settings] = []
 
-    def cut_short(settings: Settings) -> Mapping[str, float]:
+    def cut_short(number: int, settings: Settings) -> Mapping[str, float]:
         began.append(settings)
         if len(began) == 4:
             raise KeyboardInterrupt
-        return trained(settings)
+        return trained(number, settings)
 
     with pytest.raises(KeyboardInterrupt):
         search(RANGES, cut_short, runs=6, seed=1, folder=tmp_path)
@@ -78,6 +79,8 @@ def test_a_table_of_another_search_is_not_gone_on_with(tmp_path: Path) -> None:
     search(RANGES, trained, runs=2, seed=1, folder=tmp_path)
     with pytest.raises(Conflict, match="another folder"):
         search(RANGES, trained, runs=2, seed=2, folder=tmp_path)
+    with pytest.raises(Conflict, match="another folder"):
+        search(RANGES, trained, runs=2, seed=1, folder=tmp_path, besides="more epochs")
     (tmp_path / "search.json").write_text("{")
     with pytest.raises(ConfigurationError, match="no table of a search"):
         search(RANGES, trained, runs=2, seed=1, folder=tmp_path)

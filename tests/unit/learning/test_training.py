@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -10,26 +9,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 from torch import nn
 from torchvision.models import get_model
 
-from inventory_match.cli.train import train
 from inventory_match.domain.errors import ConfigurationError, InvalidInput
 from inventory_match.learning.augment import ToFloats, plain_view, training_view
 from inventory_match.learning.data import Epoch, PhotosInMemory, load
 from inventory_match.learning.export import record_of
 from inventory_match.learning.judging import first_of_each
 from inventory_match.learning.labelled import read_labelled
-from inventory_match.learning.network import freeze, starting_encoder
-from inventory_match.learning.preset import Augment, Network, Preset
+from inventory_match.learning.network import freeze, normalisation, starting_encoder
+from inventory_match.learning.preset import Augment, Network
 from inventory_match.learning.preset_file import preset_path, read_preset, shipped_presets, stretched
 from inventory_match.learning.run import TrainingRun
 from inventory_match.learning.sources import epoch_plan, read_sources
@@ -37,44 +34,7 @@ from inventory_match.vision.encoder import TorchEncoder, preprocess
 from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import read_record, read_tensors, shipped_default
 
-ARCH = "shufflenet_v2_x0_5"
-BASE = "[[stage]]\nepochs = 1\nsize = 32\n[[source]]\ncsv = 'photos.csv'\n"
-COLOURS = {"cherry": (200, 30, 40), "leaf": (40, 170, 50), "sea": (30, 60, 190)}
-PRESET = f"""
-batch = 8
-averaging = 0.9
-[network]
-arch = "{ARCH}"
-weights = ""
-dim = 16
-size = 32
-[[stage]]
-epochs = 2
-size = 32
-[[stage]]
-epochs = 1
-size = 48
-[[source]]
-csv = "photos.csv"
-hold_out = 0.2
-"""
-
-
-def write_photos(folder: Path, each: int, skus: Sequence[str] = tuple(COLOURS)) -> Path:
-    """A CSV of `each` pictures a sku: its colour with a random mark."""
-    draw = np.random.default_rng(3)
-    table = folder / "photos.csv"
-    with table.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("image", "sku"))
-        for sku in skus:
-            for number in range(each):
-                image = Image.new("RGB", (48, 40), COLOURS[sku])
-                x, y = (int(v) for v in draw.integers(0, 30, 2))
-                image.paste((250, 250, 250), (x, y, x + 8, y + 8))
-                image.save(folder / f"{sku}-{number}.png")
-                rows.writerow((f"{sku}-{number}.png", sku))
-    return table
+from .small_run import ARCH, BASE, COLOURS, PRESET, arguments, changed, run, write_photos
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +50,6 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(preset: Path) -> Result:
     """Wrote whole.safetensors."""
     return run(preset, "whole.safetensors", "--name", "tiny", "--set", "about.licence=none")
-
-
-def arguments(preset: Path, out: str, *more: str) -> list[str]:
-    folder = preset.parent
-    return [str(preset), "--data", str(folder), "--out", str(folder / out), "--threads", "1", "--device", "cpu", *more]
-
-
-def run(preset: Path, out: str, *more: str) -> Result:
-    return CliRunner().invoke(train, arguments(preset, out, *more))
 
 
 def digest(path: Path) -> str:
@@ -160,12 +111,6 @@ def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path, undisturbed:
     assert list((folder / "whole.run" / "tensorboard").iterdir())
     onward = run(preset, "onward.safetensors", "--weights", str(folder / "whole.safetensors"), "--epochs", "1")
     assert onward.exit_code == 0, onward.output
-
-
-def changed(folder: Path, *changes: str, text: str = BASE) -> Preset:
-    path = folder / "changed.toml"
-    path.write_text(text, encoding="utf-8")
-    return read_preset(path, changes)
 
 
 def test_every_mistake_in_a_preset_is_told_with_its_key(tmp_path: Path) -> None:
@@ -289,7 +234,7 @@ def test_what_training_sees_is_what_serving_sees(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 45, 3), dtype=np.uint8)
     preset = changed(tmp_path, "network.size=32", "network.mean=[0.4, 0.5, 0.6]", "network.std=[0.2, 0.3, 0.5]")
     how = record_of(preset).preprocessing
-    to_floats = ToFloats(preset.network.mean, preset.network.std, torch.device("cpu"))
+    to_floats = ToFloats(*normalisation(preset.network), torch.device("cpu"))
     trained = to_floats(plain_view(32)(torch.from_numpy(pixels).permute(2, 0, 1))[None])
     assert trained.numpy() == pytest.approx(preprocess([pixels], how).numpy(), abs=1e-5)
 
