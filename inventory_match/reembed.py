@@ -96,20 +96,32 @@ def step(workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int) -> float
 def _opened(
     workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int, batch: Sequence[Lacking]
 ) -> Iterator[list[tuple[Lacking, ports.Image]]]:
-    """The references and their pixels, as many at once as memory should hold. One that cannot be read stops no other."""
+    """The references and their pixels, as many at once as memory should hold. One that cannot be read stops no other.
+
+    Where S3 refuses all of them, the fault is not theirs but this host's (its rights, its clock): ConfigurationError, and
+    nothing is held against them.
+    """
     held: list[tuple[Lacking, ports.Image]] = []
+    refused: list[tuple[Lacking, Permanent]] = []
+    some = False
     for one in batch:
         try:
             image = workshop.decode(workshop.store.fetch(ObjectRef(one.bucket, one.key, None, ""))).image
         except Permanent as error:
-            _log.warning("reference not embedded", reference_id=one.id, sku=one.sku, cause=str(error))
-            with unit_of_work() as session:
-                builds.note_failure(session, encoder_id, one.id, f"{one.sku}: {error}")
+            refused.append((one, error))
+            some |= not isinstance(error, ConfigurationError)
             continue
+        some = True
         held.append((one, image))
         if sum(pixels.nbytes for _, pixels in held) >= STEP_BYTES:
             yield held
             held = []
+    if refused and not some:
+        raise refused[-1][1]
+    for one, cause in refused:
+        _log.warning("reference not embedded", reference_id=one.id, sku=one.sku, cause=str(cause))
+        with unit_of_work() as session:
+            builds.note_failure(session, encoder_id, one.id, f"{one.sku}: {cause}")
     if held:
         yield held
 

@@ -80,10 +80,19 @@ def groups(
 
 
 def group_named(session: Session, name: int, least: float | None = None) -> Group:
-    """The group whose centre or member this sighting is. Raises NotFound where it does not wait for an answer."""
+    """Those of its group that look like this sighting itself: of a centre, the group as it is shown with that `least`.
+
+    Groups move as photos arrive. Whoever names one means what they saw, and not what later came to stand beside it. Raises
+    NotFound where the sighting does not wait for an answer.
+    """
+    waiting = {one.sighting_id: one for one in review.unknown(session, None, None, NEWEST)}
     for group in groups(session, least=least):
         if name in group.sightings:
-            return group
+            members = [waiting[name], *(waiting[one] for one in group.sightings if one != name)]
+            alike = pairwise(np.stack([one.vector for one in members]), members[0].metric)[0]
+            enough = members[0].accept if least is None else least
+            near = [one for one, similar in zip(members, alike, strict=True) if one is members[0] or similar >= enough]
+            return _group(near)
     raise NotFound(f"no group holds sighting {name}; `inventory-match review groups` lists them")
 
 

@@ -21,6 +21,7 @@ _BY = click.option("--by", default=who, show_default="who is at the keyboard", h
 _REASON = click.option("--reason", help="Why, for whoever reads the log.")
 _FORCE = click.option("--force", is_flag=True, help="Even where the crop looks more like another product.")
 _GROUP = click.option("--group", type=int, help="All look-alikes of this sighting, in all stores.")
+_ALIKE = click.option("--similarity", type=float, help="From which two look alike, as it was given to `groups`.")
 DRAWN = 100
 """Rows of a picture at most: of twice as many no JPEG can be made."""
 _PICTURE = click.option("-o", "--out", type=picture, metavar="FILE", help="Write a picture: PNG or JPEG.")
@@ -111,6 +112,7 @@ def accept(app: App, sighting: int, sku: str | None, by: str, reason: str | None
 @review.command()
 @click.argument("words", nargs=-1, metavar="[SIGHTING] SKU [NAME]")
 @_GROUP
+@_ALIKE
 @click.option("--new", is_flag=True, help="Enrol SKU as a new product called NAME.")
 @click.option("--category", help="Of a new product.")
 @click.option("--gtin", help="Of a new product.")
@@ -124,6 +126,7 @@ def assign(
     /,
     words: tuple[str, ...],
     group: int | None,
+    similarity: float | None,
     new: bool,
     by: str,
     reason: str | None,
@@ -143,21 +146,24 @@ def assign(
     sighting, sku, name = _words(words, group, new=new)
     given = answers.Given(by, reason, force, group)
     product = ProductFacts(sku, name, **facts)
-    sightings, called = _sightings(app, sighting, group)
+    sightings, called = _sightings(app, sighting, group, similarity)
     _tell(answers.assign(app.studio, app.unit_of_work, sightings, product, given, new=new), called)
 
 
 @review.command()
 @click.argument("sighting", type=int, required=False)
 @_GROUP
+@_ALIKE
 @_BY
 @_REASON
 @with_app
-def reject(app: App, sighting: int | None, group: int | None, by: str, reason: str | None) -> None:
+def reject(
+    app: App, sighting: int | None, group: int | None, similarity: float | None, by: str, reason: str | None
+) -> None:
     """SIGHTING, or a whole group, shows no product, or is never to be used."""
     from inventory_match import review as answers
 
-    sightings, called = _sightings(app, sighting, group)
+    sightings, called = _sightings(app, sighting, group, similarity)
     _tell(answers.reject(app.unit_of_work, sightings, answers.Given(by, reason, group_of=group)), called)
 
 
@@ -199,7 +205,7 @@ def _words(words: tuple[str, ...], group: int | None, *, new: bool) -> tuple[int
     return sighting, sku, name[0] if name else None
 
 
-def _sightings(app: App, sighting: int | None, group: int | None) -> tuple[list[int], str]:
+def _sightings(app: App, sighting: int | None, group: int | None, similarity: float | None) -> tuple[list[int], str]:
     """Those meant, and what to call them."""
     from inventory_match.review_queue import group_named
 
@@ -208,7 +214,7 @@ def _sightings(app: App, sighting: int | None, group: int | None) -> tuple[list[
     if sighting is not None:
         return [sighting], f"sighting {sighting}"
     with app.unit_of_work() as session:
-        found = group_named(session, int(group or 0))
+        found = group_named(session, int(group or 0), similarity)
     return found.sightings, f"group {group}"
 
 

@@ -79,14 +79,20 @@ def activate(app: App, name: str, without_failed: bool) -> None:
 
 @click.command()
 @_WITHOUT_FAILED
+@click.option(
+    "--incomplete", is_flag=True, help="At once, though references were added since: they are found a little later."
+)
 @with_app
-def rollback(app: App, without_failed: bool) -> None:
-    """Return to the encoder that was active before; once more, and it is this one again."""
+def rollback(app: App, without_failed: bool, incomplete: bool) -> None:
+    """Return to the encoder that was active before; once more, and it is this one again.
+
+    Workers give it the vectors of references that are added while it rests, within seconds. --incomplete does not wait.
+    """
     from inventory_match.db.catalog import switching
 
     with app.unit_of_work() as session:
         wanted = switching.previous(session)
-    _switch(app, wanted, without_failed=without_failed)
+    _switch(app, wanted, without_failed=without_failed, incomplete=incomplete)
 
 
 @click.command()
@@ -188,13 +194,13 @@ def _tell(encoder: Encoder, found: Count) -> None:
         say(f"inventory-match encoders activate {encoder.name}")
 
 
-def _switch(app: App, wanted: Encoder, *, without_failed: bool) -> None:
+def _switch(app: App, wanted: Encoder, *, without_failed: bool, incomplete: bool = False) -> None:
     from inventory_match.db.catalog import switching
 
     app.encoder_files.record(wanted)  # raises where its file is gone: photos would wait for it
     begun = time.perf_counter()
     with app.unit_of_work() as session:
-        done = switching.activate(session, wanted, without_failed=without_failed)
+        done = switching.activate(session, wanted, without_failed=without_failed, incomplete=incomplete)
     seconds = time.perf_counter() - begun
     before = f", {done.before.name} is kept" if done.before else ""
     say(f"{done.after.name} ({done.after.sha256[:12]}) is active{before}; it took {seconds * 1000:.0f} ms")

@@ -29,6 +29,7 @@ from inventory_match.apply_site import apply_site
 from inventory_match.bootstrap import App, migrations
 from inventory_match.db import migrate
 from inventory_match.db.catalog import switching
+from inventory_match.domain.matching import Thresholds
 from inventory_match.embedded.machine import Machine
 from inventory_match.enrol import import_catalog
 from inventory_match.rendering.catalog import write_catalog
@@ -65,7 +66,8 @@ def tiny(folder: Path, dim: int, metric: Literal["cosine", "euclidean"]) -> Enco
     """Random weights: what the encoders are worth is not the question here, only whose vectors meet whose."""
     drawn = assemble(folder / "drawn.safetensors", "shufflenet_v2_x0_5", weights=None, dim=dim, seed=dim)
     small = replace(drawn.preprocessing, size=64, crop=None)
-    record = replace(drawn, name=f"tiny-{dim}", metric=metric, preprocessing=small)
+    limits = Thresholds(0.6, 0.02) if metric == "cosine" else Thresholds(0.5, 0.01)
+    record = replace(drawn, name=f"tiny-{dim}", metric=metric, preprocessing=small, thresholds=limits)
     return write(folder / f"tiny-{dim}.safetensors", record, read_tensors(drawn))
 
 

@@ -40,7 +40,7 @@ def ensure_index(engine: Engine, encoder: Encoder, above: int, method: Method = 
     with _unhurried(engine) as connection:
         count = "select count(*) from inventory_match.reference_embedding where encoder_id = :id"
         rows = connection.scalar(text(count), {"id": encoder.id}) or 0
-        if rows <= above or encoder.dim > MAX_INDEXED_DIM:
+        if rows <= above or encoder.dim > MAX_INDEXED_DIM or _in_order(connection, encoder, method):
             return False
         lock = {"name": index_name(encoder)}
         if not connection.scalar(text("select pg_try_advisory_lock(hashtext(:name))"), lock):
@@ -90,13 +90,24 @@ def scan_settings(session: Session, encoder: Encoder, pool: int) -> dict[str, st
     return {"ivfflat.iterative_scan": "relaxed_order", "ivfflat.probes": str(ceil(sqrt(lists)))}
 
 
+def _valid(connection: Connection, encoder: Encoder, method: Method) -> bool | None:
+    """None: there is no such index."""
+    found: bool | None = connection.scalar(
+        text("select i.indisvalid from pg_index i where i.indexrelid = to_regclass(:name)"),
+        {"name": f"inventory_match.{index_name(encoder, method)}"},
+    )
+    return found
+
+
+def _in_order(connection: Connection, encoder: Encoder, method: Method) -> bool:
+    """Whether there is nothing to do: looked at before waiting for the index of another encoder."""
+    others = (_valid(connection, encoder, other) for other in METHODS if other != method)
+    return bool(_valid(connection, encoder, method)) and all(other is None for other in others)
+
+
 def _build(connection: Connection, encoder: Encoder, method: Method, rows: int) -> bool:
     name = index_name(encoder, method)
-    valid = connection.scalar(
-        text("select i.indisvalid from pg_index i where i.indexrelid = to_regclass(:name)"),
-        {"name": f"inventory_match.{name}"},
-    )
-    if valid:
+    if _valid(connection, encoder, method):
         _drop_others(connection, encoder, method)
         return False
     options = f" with (lists = {inverted_lists(rows):d})" if method == "ivfflat" else ""

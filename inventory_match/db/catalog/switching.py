@@ -32,11 +32,12 @@ class Switched:
     after: Encoder
 
 
-def activate(session: Session, encoder: Encoder, *, without_failed: bool = False) -> Switched:
+def activate(session: Session, encoder: Encoder, *, without_failed: bool = False, incomplete: bool = False) -> Switched:
     """Lets this encoder look at new photos from the end of this transaction on; the one before it is kept to return to.
 
-    Raises Conflict where its vectors are not complete. `without_failed`: references it failed to embed need not be there;
-    products that have no other are not found then.
+    Raises Conflict where its vectors are not complete. `without_failed`: references it failed to embed need not be there,
+    `incomplete`: nor any others, such as were added since it retired. Products that have no other reference are not found
+    then. An encoder that has embedded nothing of the catalog is never switched to.
     """
     lock(session)
     lock_encoders(session)
@@ -46,7 +47,8 @@ def activate(session: Session, encoder: Encoder, *, without_failed: bool = False
         raise Conflict(
             f"the vectors of {encoder.name} were pruned; `inventory-match encoders build {encoder.name}` first"
         )
-    if found.missing > (found.failed if without_failed else 0):
+    allowed = found.total - 1 if incomplete else found.failed if without_failed else 0
+    if found.missing and found.missing > min(allowed, found.total - 1):
         raise Conflict(_incomplete(encoder, found))
     before = session.scalar(select(Encoder).where(Encoder.state == "active", Encoder.id != encoder.id))
     now = session.scalar(select(func.now()))
@@ -91,7 +93,6 @@ def prune(session: Session, keep: int, older_than: timedelta) -> list[Encoder]:
 
 def delete_vectors(engine: Engine, encoder: Encoder) -> int:
     """Deletes the vectors of an encoder that is marked as pruned, and its index; returns how many. Safe to repeat."""
-    drop_index(engine, encoder)
     # Whoever builds it again waits for each deletion: counting vectors that are about to go, it would be ready without them.
     still = select(Encoder.id).where(Encoder.id == encoder.id, Encoder.pruned_at.is_not(None))
     still = still.with_for_update(key_share=True)
@@ -107,6 +108,9 @@ def delete_vectors(engine: Engine, encoder: Encoder) -> int:
             gone = connection.execute(some, {"id": encoder.id, "limit": PRUNED_AT_ONCE}).rowcount
         total += gone
         if gone < PRUNED_AT_ONCE:
+            drop_index(
+                engine, encoder
+            )  # last: an encoder that is built again meanwhile keeps it, or makes its own anew
             return total
 
 
@@ -114,4 +118,6 @@ def _incomplete(encoder: Encoder, found: Count) -> str:
     says = f"{encoder.name} is not complete: {found.missing} of {found.total} references have no vector by it"
     if found.failed:
         says += f", {found.failed} of them failed ({found.last_failure})"
+    if encoder.state == "retired":
+        says += "; workers embed what was added since within seconds, `encoders rollback --incomplete` does not wait for them"
     return f"{says}; `inventory-match encoders build {encoder.name}` goes on, `encoders list` shows how far it is"

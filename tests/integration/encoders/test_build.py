@@ -125,6 +125,38 @@ def test_a_reference_that_is_gone_is_told_and_an_import_puts_it_back(
     assert rows(served, PROGRESS)[1][2:] == (5, 5, 0)
 
 
+class Refusing:
+    """Satisfies `ports.PhotoStore`: a host without rights."""
+
+    def fetch(self, ref: ObjectRef) -> bytes:
+        raise ConfigurationError(f"s3://{ref.bucket}/{ref.key}: AccessDenied (check the credentials)")
+
+
+def test_a_host_that_s3_refuses_holds_nothing_against_the_references(
+    served: App, encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    take_in(served, tmp_path, 5)
+    begun = reembed.begin(served.workshop, served.unit_of_work, encoder(dim=16))
+    with pytest.raises(ConfigurationError, match="AccessDenied"):
+        reembed.step(replace(served.workshop, store=Refusing()), served.unit_of_work, begun.id)
+    assert rows(served, PROGRESS)[1][2:] == (0, 5, 0)
+    while reembed.step(served.workshop, served.unit_of_work, begun.id) is not None:
+        pass
+    assert rows(served, PROGRESS)[1][2:] == (5, 5, 0), "with the next host it goes on"
+
+
+def test_an_encoder_that_has_embedded_nothing_is_never_switched_to(
+    served: App, encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    take_in(served, tmp_path, 2)
+    for bucket, key in rows(served, "select bucket, key from inventory_match.reference_photo"):
+        served.store.delete(ObjectRef(bucket, key, None, ""))
+    other = embed_all(served, encoder(dim=16))
+    for how in ({"without_failed": True}, {"incomplete": True}):
+        with served.unit_of_work() as session, pytest.raises(Conflict, match="2 of 2 references have no vector"):
+            switching.activate(session, other, **how)
+
+
 def test_references_that_come_during_a_build_get_vectors_by_both(
     served: App, encoder: MakeEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +171,9 @@ def test_references_that_come_during_a_build_get_vectors_by_both(
     take_in(served, tmp_path, 2, first=13)
     with served.unit_of_work() as session, pytest.raises(Conflict, match="2 of 15 references have no vector"):
         switching.activate(session, other)
+    with served.unit_of_work() as session:
+        switching.activate(session, other, incomplete=True)
+        go_back(session)
     with served.unit_of_work() as session:
         rested = "update inventory_match.encoder_build set {} = now() - interval '1 minute' returning 1"
         assert rows(served, rested.format("next_at"))

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from inventory_match import review, review_queue
-from inventory_match.db import catalog
+from inventory_match import ports, review, review_queue
+from inventory_match.db import catalog, sightings
 from inventory_match.db.catalog import ProductFacts
 from inventory_match.domain.errors import Conflict, InvalidInput, NotFound
 from inventory_match.domain.matching import Thresholds
@@ -23,7 +23,7 @@ from inventory_match.vision.jpeg import encode_jpeg
 from inventory_match.vision.weights import EncoderRecord, Preprocessing
 
 from .conftest import COLOURS, ColourEncoder, Shop
-from .test_switching import DarkEncoder
+from .test_switching import DarkEncoder, activate, add_dark
 
 BY = Given("ann")
 NEW = ProductFacts("E", "Product E", "packs")
@@ -155,6 +155,18 @@ def test_an_answer_that_a_switch_overtook_is_to_be_given_again(shop: Shop, studi
     with pytest.raises(Conflict, match="colours was activated meanwhile, nothing was written; do it again"):
         review.assign(late, shop.app.unit_of_work, [unknown(shop)], NEW, BY, new=True)
 
+    dark = add_dark(shop)
+
+    def overtaken(image: ports.Image) -> bytes:
+        activate(shop, dark)
+        return encode_jpeg(image)
+
+    slow = replace(studio, encode_jpeg=overtaken)
+    with pytest.raises(Conflict, match="dark was activated meanwhile, nothing was written; do it again"):
+        review.assign(slow, shop.app.unit_of_work, [unknown(shop)], NEW, BY, new=True)
+    assert shop.rows("select 1 from inventory_match.review_log") == []
+    assert shop.rows("select 1 from inventory_match.product where sku = 'E'") == []
+
 
 def test_undo_withdraws_the_reference_and_asks_again(shop: Shop, studio: Studio) -> None:
     shop.see("A", "?", "B", "C", minute=1)
@@ -248,6 +260,22 @@ def test_one_answer_enrols_a_group(shop: Shop, studio: Studio) -> None:
     assert seen(shop) == ["E", "A", "B", "C"]
     assert waiting(shop) == []
     assert review.undo(shop.app.unit_of_work, group.sightings[3], BY).sightings == 6
+
+
+def test_who_names_a_group_answers_for_what_looks_like_that_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos that come between showing and answering move the groups: the one named may be at the edge of another then."""
+    for name, green in (("left", 170), ("centre", 140), ("right", 110)):
+        monkeypatch.setitem(COLOURS, name, (20, green, 280 - green))
+    shop.see("A", "left", "centre", "right", minute=1)
+    with shop.app.unit_of_work() as session:
+        [shown] = review_queue.groups(session, least=0.85)
+        places = {one.id: one.position for one in sightings.find(session, shown.sightings)}
+        assert places[shown.name] == 2, "both others look like it"
+        answered = {
+            place: sorted(places[other] for other in review_queue.group_named(session, one, least=0.85).sightings)
+            for one, place in places.items()
+        }
+    assert answered == {1: [1, 2], 2: [1, 2, 3], 3: [2, 3]}, "left and right do not look alike"
 
 
 def test_the_closest_call_is_asked_first(doubting: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
