@@ -98,6 +98,11 @@ def calibrate(app: App, /, **options: Any) -> None:
     if chosen.plot is not None:
         draw_coverage(chosen.plot, found, fitted)
         say(f"written to {chosen.plot}")
+    if found.matches < found.enough:
+        few = (
+            f"warning: {found.matches} held-out photos are matched; from {found.enough} on, one mistake would show that"
+        )
+        problems.print(f"{few} {percent(chosen.precision)} does not hold", style="yellow", markup=False, soft_wrap=True)
     if not found.reached:
         complaint = (
             f"a precision of {percent(chosen.precision)} is not reached on held-out products: {found.held_out.precision:.1%} is"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,12 +99,18 @@ class Balance:
 @dataclass(frozen=True, slots=True)
 class Fit:
     """Thresholds for a wanted precision: how they do on the photos they were chosen on (`seen`), and how thresholds chosen in
-    the same way do on products they were not chosen on (`held_out`)."""
+    the same way do on products they were not chosen on (`held_out`), of which they matched `matches` photos."""
 
     wanted: float
     thresholds: Thresholds
     seen: Balance
     held_out: Balance
+    matches: int
+
+    @property
+    def enough(self) -> int:
+        """Held-out matches from which on a single wrong one would show that the wanted precision does not hold."""
+        return ceil(round(1 / (1 - self.wanted), 6))
 
     @property
     def reached(self) -> bool:
@@ -199,8 +206,8 @@ def fit(groups: Sequence[Answers], precision: float, *, unlisted: float, folds: 
     for share in AIMS:
         aim = precision + share * (1 - precision)
         thresholds = grid.choose(groups, aim, unlisted)
-        held_out = _held_out(grid, groups, parts, aim, unlisted)
-        tried.append(Fit(precision, thresholds, balance(groups, thresholds, unlisted), held_out))
+        held_out, matches = _held_out(grid, groups, parts, aim, unlisted)
+        tried.append(Fit(precision, thresholds, balance(groups, thresholds, unlisted), held_out, matches))
         if tried[-1].reached:
             return tried[-1]
     return max(tried, key=lambda one: (one.held_out.decided >= LEAST_DECIDED, one.held_out.precision))
@@ -217,8 +224,8 @@ def _folds(groups: Sequence[Answers], folds: int, seed: int) -> list[NDArray[np.
 
 def _held_out(
     grid: Grid, groups: Sequence[Answers], parts: Sequence[NDArray[np.int64]], aim: float, unlisted: float
-) -> Balance:
-    """Each fold judged by thresholds chosen on the others; the groups weigh the same."""
+) -> tuple[Balance, int]:
+    """Each fold judged by thresholds chosen on the others; the groups weigh the same. And how many photos were matched."""
     matched = [np.zeros(len(group), bool) for group in groups]
     fooled = [np.zeros(len(group), bool) for group in groups]
     for fold in range(1 + max(int(part.max()) for part in parts)):
@@ -236,4 +243,4 @@ def _held_out(
         for g, m, f in zip(groups, matched, fooled, strict=True)
     ]
     right, wrong, passed = (float(mean) for mean in np.mean(rows, axis=0))
-    return Balance(right, wrong, passed, unlisted)
+    return Balance(right, wrong, passed, unlisted), sum(int(one.sum()) for one in matched)

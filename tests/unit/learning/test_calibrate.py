@@ -169,3 +169,10 @@ def test_the_same_seed_gives_the_same_thresholds() -> None:
 def test_one_product_cannot_be_held_out() -> None:
     with pytest.raises(InvalidInput, match="at least 2 products"):
         fit([group(0.9, 0.2, right=True, without=0.4)], 0.99, unlisted=0.1, folds=5, seed=0)
+
+
+def test_how_many_held_out_matches_there_are_and_how_many_would_show_a_mistake() -> None:
+    many, few = shop(7), shop(7, products=12, photos=4)
+    found = fit([many], 0.95, unlisted=0.1, folds=5, seed=0)
+    assert found.matches == round(found.held_out.coverage * len(many))
+    assert (found.enough, fit([few], 0.99, unlisted=0.1, folds=4, seed=0).enough) == (20, 100)
