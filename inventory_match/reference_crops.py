@@ -1,7 +1,7 @@
 """Crops of sightings on their way to being reference photos: which of them, their bytes as kept, their vector.
 
 A vector is taken over from the sighting where the active encoder made it, and made anew where another one did: vectors of two
-encoders are never mixed. A crop that looks like another product than the one it is said to show is refused here.
+encoders are never mixed. A crop that looks like another product than the one it is said to show is doubted here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from inventory_match.db import catalog
 from inventory_match.db.review import REVIEWED
-from inventory_match.domain.errors import Conflict, PhotoSuperseded
+from inventory_match.domain.errors import PhotoSuperseded
 from inventory_match.domain.matching import Candidate, Thresholds
 from inventory_match.domain.review import contradiction
 from inventory_match.intake import CATALOG_PREFIX
@@ -91,7 +91,8 @@ def _cut(studio: Studio, encoder: Encoder, kept: Kept) -> Crop:
     return Crop(kept.id, data, vector)
 
 
-def refuse_contradiction(session: Session, encoder: Encoder, sku: str, crops: Sequence[Crop]) -> None:
+def contradicted(session: Session, encoder: Encoder, sku: str, crops: Sequence[Crop]) -> str | None:
+    """What speaks against these crops as references of the product, for people; None where nothing does."""
     thresholds = Thresholds.from_mapping(encoder.thresholds)
     for crop in crops:
         found = catalog.nearest_references(session, encoder, crop.vector, 2, best_of_each=True)
@@ -100,7 +101,8 @@ def refuse_contradiction(session: Session, encoder: Encoder, sku: str, crops: Se
         other = contradiction(sku, nearest, own[0].similarity if own else None, thresholds)
         if other is not None:
             named = f"{own[0].similarity:.3f} to {sku}" if own else f"{sku} has no references"
-            raise Conflict(
+            return (
                 f"sighting {crop.sighting_id} looks like {other.sku}, similarity {other.similarity:.3f} ({named}):"
                 " as a reference it would draw photos of that product to this one; --force if you are sure"
             )
+    return None

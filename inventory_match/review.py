@@ -90,7 +90,12 @@ def assign(
     crops = reference_crops.cut(studio, encoder, reference_crops.most_telling(asked, encoder))
     if not given.force:
         with unit_of_work() as session:
-            reference_crops.refuse_contradiction(session, encoder, product.sku, crops)
+            doubt = reference_crops.contradicted(session, encoder, product.sku, crops)
+            # After the references: of two at once the second is told of the first's answer, not of the reference it made.
+            if known := _known(session, asked, Verdict.PRODUCT, product.sku):
+                return known
+        if doubt:
+            raise Conflict(doubt)
     for crop in crops:
         studio.store.put(studio.bucket, crop.key, crop.data, "image/jpeg", if_absent=True)
     with unit_of_work() as session:

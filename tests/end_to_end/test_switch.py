@@ -94,7 +94,7 @@ def process(environment: dict[str, str], *command: str) -> Iterator[subprocess.P
             os.killpg(running.pid, signal.SIGKILL)
 
 
-def photograph(app: App, stopping: threading.Event) -> None:
+def photograph(app: App, uploaded: list[str], stopping: threading.Event) -> None:
     """A clerk who photographs one product after the other, up to six a second, and waits while eight are not looked at."""
     pictures = [encode_jpeg(np.asarray(studio_view(pack, np.random.default_rng(1), plain=True))) for pack in PACKS]
     for number, picture in enumerate(itertools.cycle(pictures)):
@@ -103,6 +103,7 @@ def photograph(app: App, stopping: threading.Event) -> None:
                 return
         key = f"s1/clerk/{OPENS + timedelta(seconds=number):%Y%m%dT%H%M%S}.jpg"
         app.store.put(app.settings.bucket, key, picture)
+        uploaded.append(key)
 
 
 def rows(app: App, sql: str) -> list[tuple[Any, ...]]:
@@ -134,6 +135,7 @@ def kill_a_worker_process(running: subprocess.Popen[bytes]) -> None:
 
 
 UNFINISHED = "select id from inventory_match.photo where finished_at is null"
+FINISHED = "select count(*)::int from inventory_match.photo where finished_at is not null"
 WRONG = """
     select s.id, e.name, s.candidates, found.similarity from inventory_match.sighting s
     join inventory_match.photo p on p.id = s.photo_id
@@ -178,7 +180,8 @@ def test_a_build_a_switch_and_a_rollback_under_way_cost_no_photo_and_no_answer(
         held.enter_context(process(clean, "beat"))
         parts = app.queue, app.unit_of_work, app.kicker, app.settings.buckets
         held.enter_context(background(lambda stopping: intake.consume(*parts, stopping)))
-        with background(lambda stopping: photograph(app, stopping)):
+        uploaded: list[str] = []
+        with background(lambda stopping: photograph(app, uploaded, stopping)):
             until(app, lambda: seen_by(app, old.name) >= 3)
 
             encoder = reembed.begin(app.workshop, app.unit_of_work, new)
@@ -198,7 +201,7 @@ def test_a_build_a_switch_and_a_rollback_under_way_cost_no_photo_and_no_answer(
             took.append(timed(app, lambda session: switching.activate(session, switching.previous(session))))
             now = str(rows(app, "select now()")[0][0])
             until(app, lambda: seen_by(app, old.name, after=now) >= 5)
-        until(app, lambda: rows(app, UNFINISHED) == [])
+        until(app, lambda: rows(app, FINISHED) == [(len(uploaded),)])
 
         photos = rows(app, "select state, count(*)::int from inventory_match.photo group by 1")
         with capsys.disabled():
