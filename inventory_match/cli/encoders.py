@@ -10,6 +10,7 @@ from inventory_match.bootstrap import App
 from inventory_match.cli.frame import plain_errors, say, table, with_app
 from inventory_match.cli.reduce import reduce
 from inventory_match.cli.switch import activate, build, list_, prune, rollback
+from inventory_match.vision.weights import read_record
 
 
 @click.group()
@@ -54,3 +55,22 @@ def assemble(arch: str, out: Path, weights: str, random: bool, dim: int) -> None
         record = write(out, arch, weights=None if random else weights, dim=dim)
     say(f"{out}: {record.name}, {record.dim} dimensions, head: {record.head}, sha256 {record.sha256}")
     say(f"inventory-match encoders build {out}")
+
+
+@encoders.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
+@click.option("--name", help="What the encoder calls itself; default: as the first of FILES.")
+def join(files: tuple[Path, ...], out: Path, name: str | None) -> None:
+    """Write one encoder of several FILES that learned the same photos from different seeds: it errs less than each of them.
+
+    Blocks that were frozen while they learned are kept and run once. The vectors lie end to end; `encoders reduce --method
+    pca` makes them as short as one encoder's again.
+    """
+    from inventory_match.vision.joining import join as write
+
+    with plain_errors():
+        record = write([read_record(file) for file in files], out, name)
+    made = f"{record.branches} encoders with {record.shared} blocks in common, {record.dim} dimensions"
+    say(f"{out}: {record.name}, {made}, sha256 {record.sha256}")
+    say(f"now: inventory-match calibrate, then inventory-match encoders build {out}")

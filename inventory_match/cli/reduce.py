@@ -19,7 +19,13 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("encoder", type=_File)
 @click.option("--method", type=click.Choice(["pca", "whiten", "lda"]), required=True, help="What to keep; see above.")
 @click.option("--dim", type=click.IntRange(1, 4000), required=True, help="Dimensions to keep.")
-@click.option("--references", type=_File, required=True, help="CSV the map is fitted on: image, sku, perhaps a box.")
+@click.option(
+    "--references",
+    type=_File,
+    multiple=True,
+    required=True,
+    help="CSV the map is fitted on: image, sku, perhaps a box; repeatable. A training run lists its own in learned.csv.",
+)
 @click.option("--metric", type=click.Choice(["cosine", "euclidean"]), help="How to compare; default: as before.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
 @with_app
@@ -28,7 +34,7 @@ def reduce(
     encoder: Path,
     method: Literal["pca", "whiten", "lda"],
     dim: int,
-    references: Path,
+    references: tuple[Path, ...],
     metric: Literal["cosine", "euclidean"] | None,
     out: Path,
 ) -> None:
@@ -40,7 +46,7 @@ def reduce(
     from inventory_match.learning.labelled import read_labelled
     from inventory_match.learning.reduction import reduce as write
 
-    record, photos = read_record(encoder), read_labelled(references)
+    record, photos = read_record(encoder), [photo for table in references for photo in read_labelled(table)]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=problems) as progress:
         task = progress.add_task("references", total=len(photos))

@@ -79,7 +79,7 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
         table("Nearest reference", ["photos", "right"], rows)
         say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB; how it went: {folder}/run.json, curves.png, tensorboard")
         if rows:
-            say(f"the photos it was judged by, as calibrate and evaluate read them: {folder}/judged-by")
+            say(f"the photos it learned, and those it was judged by, as CSVs: {folder}/learned.csv, {folder}/judged-by")
 
 
 def _learn(

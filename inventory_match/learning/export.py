@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ def export(network: TrainingNetwork, record: EncoderRecord, out: Path) -> Encode
     """Writes the encoder of `network` to `out`; the returned record carries the file's sha256."""
     encoder = network.encoder
     weight, bias = folded(encoder.head, network.norm)
+    record = replace(record, branches=encoder.branches, shared=encoder.shared)  # as the starting weights had them
     return write(out, record, encoder.state_dict() | {"head.weight": weight, "head.bias": bias})
 
 

@@ -91,14 +91,18 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
     ServiceUnavailable where torchvision cannot download them."""
     path = _start(how)
     downloaded = how.weights if path is None and how.weights else None
-    encoder = EmbeddingNetwork(how.arch, how.dim, normalise=False, pool=how.pool, weights=downloaded)
+    if path is not None and not path.is_file():
+        raise ConfigurationError(f"the starting weights {path} are not there; say --weights FILE, or --weights DEFAULT")
+    record = read_record(path) if path is not None and path.suffix == ".safetensors" else None
+    branches, shared = (record.branches, record.shared) if record else (1, 0)
+    encoder = EmbeddingNetwork(
+        how.arch, how.dim, normalise=False, pool=how.pool, branches=branches, shared=shared, weights=downloaded
+    )
     if path is None:
         return encoder
-    if not path.is_file():
-        raise ConfigurationError(f"the starting weights {path} are not there; say --weights FILE, or --weights DEFAULT")
     try:
-        if path.suffix == ".safetensors":
-            encoder.load_state_dict(read_tensors(read_record(path)))
+        if record is not None:
+            encoder.load_state_dict(read_tensors(record))
         else:
             encoder.load_torchvision(torch.load(path, map_location="cpu", weights_only=True))
     except (KeyError, RuntimeError) as error:

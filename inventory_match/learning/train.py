@@ -21,9 +21,9 @@ from inventory_match.learning.augment import plain_view
 from inventory_match.learning.checkpoint import Checkpoint
 from inventory_match.learning.data import PhotosInMemory
 from inventory_match.learning.export import export, record_of
-from inventory_match.learning.judged_by import write_lists
 from inventory_match.learning.judging import Judge
 from inventory_match.learning.labelled import Labelled
+from inventory_match.learning.lists import write_lists
 from inventory_match.learning.network import finished_encoder
 from inventory_match.learning.preset import Preset
 from inventory_match.learning.record import VALIDATION, RunRecord, fingerprint, surroundings
@@ -44,11 +44,6 @@ class Plan:
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
-
-    @property
-    def judged_by(self) -> Path:
-        """Lists of the photos that were not learned, and of those that answered."""
-        return self.folder / "judged-by"
 
 
 def best_device(wanted: str = "auto") -> torch.device:
@@ -75,7 +70,7 @@ def train(preset: Preset, sources: Sources, plan: Plan, progress: Progress) -> d
     facts = _facts(preset, plan, mark, files) | {"photos": photos, "products": len(sources.classes)}
     facts["parameters"] = {"moved": moved, "of": of}
     record = RunRecord(plan.folder, facts, before.epochs if before else [])
-    write_lists(sources, plan.judged_by)
+    write_lists(sources, plan.folder)
     _say(
         progress,
         f"{sum(photos.values())} photos of {len(sources.classes)} products, {run.steps} batches of {run.batch} an epoch; "

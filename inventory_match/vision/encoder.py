@@ -99,7 +99,13 @@ def load_network(record: EncoderRecord) -> EmbeddingNetwork:
 
     with torch.device("meta"):  # no weights are drawn that the file replaces: for a VGG that took seconds
         network = EmbeddingNetwork(
-            record.arch, record.dim, normalise=record.metric == "cosine", pool=record.pool, mirror=record.mirror
+            record.arch,
+            record.dim,
+            normalise=record.metric == "cosine",
+            pool=record.pool,
+            mirror=record.mirror,
+            branches=record.branches,
+            shared=record.shared,
         )
     try:
         network.load_state_dict(read_tensors(record), assign=True)

@@ -11,7 +11,9 @@ blocks can be frozen, folded or looked at one by one. Models that do not work so
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
+from collections.abc import Sequence
 from http.client import HTTPException
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -126,12 +128,41 @@ class GeM(nn.Module):
         return functional.adaptive_avg_pool2d(powers, 1).pow(1 / self.p)
 
 
+class Branches(nn.Module):
+    """Several continuations of one trunk side by side: (n, c, h, w) to (n, branches * width, h', w')."""
+
+    def __init__(self, branches: Sequence[nn.Sequential]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        return torch.cat([branch(seen) for branch in self.branches], dim=1)
+
+
+def branched(trunk: nn.Sequential, branches: int, shared: int) -> nn.Sequential:
+    """The trunk with its blocks behind the first `shared` there `branches` times, all of them seeing the same maps."""
+    first = blocks_of(trunk)
+    copies = [first[shared:], *(copy.deepcopy(first[shared:]) for _ in range(branches - 1))]
+    parts = [("shared", nn.Sequential(*first[:shared])), ("parted", Branches([nn.Sequential(*one) for one in copies]))]
+    return nn.Sequential(OrderedDict(parts))
+
+
+def blocks_of(trunk: nn.Sequential) -> list[nn.Module]:
+    """The trunk in pieces, first to last: torchvision's own, stages opened (MobileNetV2: 19, ResNet-50: 20)."""
+    return [
+        block
+        for child in trunk.children()
+        for block in (child.children() if type(child) is nn.Sequential else (child,))
+    ]
+
+
 class EmbeddingNetwork(nn.Module):
     """(n, 3, size, size) floats to (n, dim) embeddings, L2-normalised where the metric is cosine.
 
     Its steps are there for those who look inside or cache: `feature_map`, then `pooled`, then `head`. With `mirror` every
     picture is looked at twice, the second time mirrored, and the two maps are averaged: a product has no left and right
-    of its own, and the network knows that only roughly. It costs twice the time.
+    of its own, and the network knows that only roughly. It costs twice the time. With several `branches` the trunk parts
+    behind its first `shared` blocks (see `joining`); the map is theirs side by side, and so is what is pooled.
     """
 
     def __init__(
@@ -142,13 +173,17 @@ class EmbeddingNetwork(nn.Module):
         normalise: bool,
         pool: Pool = "average",
         mirror: bool = False,
+        branches: int = 1,
+        shared: int = 0,
         weights: str | None = None,
     ) -> None:
         super().__init__()
         self.trunk, self.neck, self.width = build_trunk(arch, weights)
+        if branches > 1:
+            self.trunk, self.width = branched(self.trunk, branches, shared), branches * self.width
         self.pool: nn.Module = GeM() if pool == "gem" else nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(self.width, dim)
-        self.normalise, self.mirror = normalise, mirror
+        self.normalise, self.mirror, self.branches, self.shared = normalise, mirror, branches, shared
 
     def feature_map(self, batch: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) to (n, width, h', w'): what is seen, and still where."""
@@ -165,12 +200,12 @@ class EmbeddingNetwork(nn.Module):
 
     @property
     def blocks(self) -> list[nn.Module]:
-        """The trunk in pieces, first to last: torchvision's own, stages opened (MobileNetV2: 19, ResNet-50: 20)."""
-        return [
-            block
-            for child in self.trunk.children()
-            for block in (child.children() if type(child) is nn.Sequential else (child,))
-        ]
+        """The trunk's blocks, first to last; of several branches those of one depth together."""
+        if self.branches == 1:
+            return blocks_of(self.trunk)
+        parted = cast("Branches", self.trunk.parted)
+        depths = zip(*(cast("nn.Sequential", branch) for branch in parted.branches), strict=True)
+        return [*cast("nn.Sequential", self.trunk.shared), *map(nn.ModuleList, depths)]
 
     def load_torchvision(self, state: dict[str, torch.Tensor]) -> None:
         """Takes over a state dict of the whole torchvision model; its classifier is left behind.

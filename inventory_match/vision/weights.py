@@ -58,9 +58,10 @@ class Preprocessing:
 class EncoderRecord:
     """What an encoder is, and the thresholds calibrated with it, which mean nothing for another.
 
-    `pool` is how the feature map becomes one vector, `mirror` whether every crop is also looked at mirrored (see `network`);
-    files older than these fields average and do not. `path` and `sha256` are the
-    file's, known once it has been written or read; they are not stored inside it.
+    `pool` is how the feature map becomes one vector, `mirror` whether every crop is also looked at mirrored, `branches` how
+    many encoders were joined in it, whose trunks part behind `shared` blocks (see `network`); files older than these fields
+    average, do not mirror and are one. `path` and `sha256` are the file's, known once it has been written or read; they are
+    not stored inside it.
     """
 
     name: str
@@ -74,6 +75,8 @@ class EncoderRecord:
     thresholds: Thresholds
     pool: Pool = "average"
     mirror: bool = False
+    branches: int = 1
+    shared: int = 0
     sha256: str = field(default="", compare=False)
     path: Path | None = field(default=None, compare=False)
 

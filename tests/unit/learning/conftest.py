@@ -22,8 +22,9 @@ from inventory_match.learning.data import load
 from inventory_match.learning.labelled import Labelled, read_labelled
 from inventory_match.learning.preset import Augment
 from inventory_match.rendering.dataset import write_views
+from inventory_match.vision.encoder import load_network
 from inventory_match.vision.network import EmbeddingNetwork
-from inventory_match.vision.weights import read_tensors, shipped_default
+from inventory_match.vision.weights import shipped_default
 
 SHARED = Path(__file__).parents[4] / "shared"
 FRUIT = ("Golden-Delicious", "Granny-Smith", "Pink-Lady", "Red-Delicious", "Royal-Gala", "Anjou", "Conference", "Peach")
@@ -71,8 +72,7 @@ def seen(photos: list[Labelled], weights: Path | None = None) -> Features:
     """By the shipped trunk, or one of torchvision's `weights`; the teacher is the shipped encoder, reduced by PCA to
     as many dimensions as learn from it."""
     record = shipped_default()
-    teacher = EmbeddingNetwork(record.arch, record.dim, normalise=True).eval()
-    teacher.load_state_dict(read_tensors(record))
+    teacher = load_network(record)
     trunk = EmbeddingNetwork("mobilenet_v2", 1, normalise=True).eval() if weights else teacher
     if weights:
         trunk.load_torchvision(torch.load(weights, map_location="cpu", weights_only=True))

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 from rich.progress import Progress
+from torch import nn
 
 from inventory_match.learning.preset_file import read_preset
 from inventory_match.learning.record import VALIDATION
 from inventory_match.learning.sources import read_sources
 from inventory_match.learning.train import Plan, train
+from inventory_match.vision.encoder import load_network
 from inventory_match.vision.network import EmbeddingNetwork
-from inventory_match.vision.weights import read_tensors, shipped_default
+from inventory_match.vision.weights import shipped_default
 
 PRESET = """
 batch = 12
@@ -52,11 +54,12 @@ MODES = {
 
 @pytest.fixture(scope="module")
 def beginning(packs: Path) -> Path:
-    """A preset beside the packs, and the shipped trunk as torchvision would name it."""
+    """A preset beside the packs, and the shipped trunk (the first, of several) as torchvision would name it."""
     record = shipped_default()
-    shipped = EmbeddingNetwork(record.arch, record.dim, normalise=True)
-    shipped.load_state_dict(read_tensors(record))
-    torch.save(shipped.trunk.state_dict(), packs.parent / "trunk.pth")
+    plain = EmbeddingNetwork(record.arch, record.dim, normalise=True)
+    for block, shipped in zip(plain.blocks, load_network(record).blocks, strict=True):
+        block.load_state_dict((shipped[0] if isinstance(shipped, nn.ModuleList) else shipped).state_dict())
+    torch.save(plain.trunk.state_dict(), packs.parent / "trunk.pth")
     (packs.parent / "few.toml").write_text(PRESET)
     return packs.parent / "few.toml"
 

@@ -106,6 +106,7 @@ def test_a_run_writes_an_encoder_and_says_how_it_went(preset: Path, undisturbed:
     assert all(pictures)
     assert pictures[0].isdisjoint(pictures[1])
     assert pictures[0] | pictures[1] == set(folder.glob("*-*.png"))
+    assert {one.folder / one.row.image for one in read_labelled(folder / "whole.run" / "learned.csv")} == pictures[1]
     with Image.open(folder / "whole.run" / "curves.png") as curves:
         assert curves.size[0] > 500
     assert list((folder / "whole.run" / "tensorboard").iterdir())

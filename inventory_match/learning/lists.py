@@ -1,7 +1,7 @@
-"""The photos a run is judged by, and those that answered, as CSVs that `evaluate` and `calibrate` read.
+"""The photos a run learns from, those it is judged by, and those that answered, as CSVs that the other commands read.
 
-Without them nobody could measure or calibrate on just the photos that a run has not learned, because the split happens inside
-of it.
+Without them nobody could measure or calibrate on just the photos that a run has not learned, or fit a reduction on just those
+that it has, because the split happens inside of it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ class Lists:
 
 
 def write_lists(sources: Sources, folder: Path) -> list[Lists]:
-    """Two CSVs for each validation set, named after it; the paths of their pictures are absolute."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_written(sources, trial, folder) for trial in sources.trials]
+    """`learned.csv` of all photos with a label that may be learned from; in `judged-by` two CSVs for each validation set, named
+    after it. The paths of their pictures are absolute."""
+    judged_by = folder / "judged-by"
+    judged_by.mkdir(parents=True, exist_ok=True)
+    _write(folder / "learned.csv", (photo for pool in sources.pools for photo in pool.photos if photo.sku))
+    return [_written(sources, trial, judged_by) for trial in sources.trials]
 
 
 def _written(sources: Sources, trial: Trial, folder: Path) -> Lists:
