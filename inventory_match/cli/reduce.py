@@ -27,6 +27,7 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="CSV the map is fitted on: image, sku, perhaps a box; repeatable. A training run lists its own in learned.csv.",
 )
 @click.option("--metric", type=click.Choice(["cosine", "euclidean"]), help="How to compare; default: as before.")
+@click.option("--name", help="What the encoder calls itself; default: the name of ENCODER, method and dimensions.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
 @with_app
 def reduce(
@@ -36,6 +37,7 @@ def reduce(
     dim: int,
     references: tuple[Path, ...],
     metric: Literal["cosine", "euclidean"] | None,
+    name: str | None,
     out: Path,
 ) -> None:
     """Write ENCODER with fewer dimensions: less to store and to search through.
@@ -59,6 +61,7 @@ def reduce(
             metric=metric or record.metric,
             decode=app.reference_decoder,
             progress=lambda done: progress.advance(task, done),
+            name=name,
         )
     say(f"{out}: {made.name}, {made.metric}, {made.dim} dimensions instead of {record.dim}, sha256 {made.sha256}")
     say(f"now: inventory-match calibrate, then inventory-match encoders build {out}")

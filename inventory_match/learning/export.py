@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn.utils.fusion import fuse_linear_bn_weights
 
 from inventory_match.learning.network import TrainingNetwork, normalisation
 from inventory_match.learning.preset import Preset
+from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import UNCALIBRATED, EncoderRecord, Preprocessing, write
 
 
@@ -18,7 +18,6 @@ def export(network: TrainingNetwork, record: EncoderRecord, out: Path) -> Encode
     """Writes the encoder of `network` to `out`; the returned record carries the file's sha256."""
     encoder = network.encoder
     weight, bias = folded(encoder.head, network.norm)
-    record = replace(record, branches=encoder.branches, shared=encoder.shared)  # as the starting weights had them
     return write(out, record, encoder.state_dict() | {"head.weight": weight, "head.bias": bias})
 
 
@@ -32,13 +31,13 @@ def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[torch.Tensor, torch
     return weight.detach(), bias.detach()
 
 
-def record_of(preset: Preset) -> EncoderRecord:
-    """What the exported file says about itself."""
+def record_of(preset: Preset, encoder: EmbeddingNetwork) -> EncoderRecord:
+    """What the exported file of this encoder says about itself."""
     network, about = preset.network, preset.about
     return EncoderRecord(
         name=about.name,
         arch=network.arch,
-        dim=network.dim,
+        dim=encoder.head.out_features,
         metric="cosine",
         preprocessing=Preprocessing(network.size, *normalisation(network)),
         head="trained with the trunk" if network.mode != "head" else "trained on the frozen trunk",
@@ -47,4 +46,6 @@ def record_of(preset: Preset) -> EncoderRecord:
         thresholds=UNCALIBRATED,
         pool=network.pool,
         mirror=network.mirror,
+        branches=encoder.branches,
+        shared=encoder.shared,
     )

@@ -18,6 +18,8 @@ from inventory_match.vision.encoder import load_network
 from inventory_match.vision.network import EmbeddingNetwork
 from inventory_match.vision.weights import EncoderRecord, read_record, read_tensors, shipped_default
 
+_DIM = 256
+"""Of an encoder that starts from none."""
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001 # torch's only common base
 
 
@@ -93,10 +95,10 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
     downloaded = how.weights if path is None and how.weights else None
     if path is not None and not path.is_file():
         raise ConfigurationError(f"the starting weights {path} are not there; say --weights FILE, or --weights DEFAULT")
-    record = read_record(path) if path is not None and path.suffix == ".safetensors" else None
+    record = _start_record(path)
     branches, shared = (record.branches, record.shared) if record else (1, 0)
     encoder = EmbeddingNetwork(
-        how.arch, how.dim, normalise=False, pool=how.pool, branches=branches, shared=shared, weights=downloaded
+        how.arch, dimensions(how), normalise=False, pool=how.pool, branches=branches, shared=shared, weights=downloaded
     )
     if path is None:
         return encoder
@@ -110,6 +112,14 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
     return encoder
 
 
+def dimensions(how: Network) -> int:
+    """Of the embedding: the preset's, else those of the encoder it starts from."""
+    if how.dim is not None:
+        return how.dim
+    record = _start_record(_start(how))
+    return record.dim if record else _DIM
+
+
 def normalisation(how: Network) -> tuple[Channels, Channels]:
     """Mean and deviation of each channel: the preset's, else those that the starting weights were trained with."""
     known = _known(how)
@@ -120,8 +130,8 @@ def _known(how: Network) -> tuple[Channels, Channels]:
     path = _start(how)
     if path is None and how.weights:
         made = trained_with(how.arch, how.weights)
-    elif path is not None and path.suffix == ".safetensors" and path.is_file():
-        made = read_record(path).preprocessing
+    elif record := _start_record(path):
+        made = record.preprocessing
     else:
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
     return made.mean, made.std
@@ -133,6 +143,11 @@ def _start(how: Network) -> Path | None:
         return shipped_default().path
     path = Path(how.weights)
     return path if path.suffix in (".pth", ".pt", ".safetensors") else None
+
+
+def _start_record(path: Path | None) -> EncoderRecord | None:
+    """Of the encoder file that training starts from, where it is one and is there."""
+    return read_record(path) if path is not None and path.suffix == ".safetensors" and path.is_file() else None
 
 
 def finished_encoder(path: Path) -> tuple[EmbeddingNetwork, EncoderRecord]:

@@ -64,7 +64,7 @@ class Validation(_Strict):
 
 class Network(_Strict):
     """`weights`: torchvision's name ("DEFAULT"), a file (.pth of torchvision, .safetensors encoder), "shipped" for the encoder
-    inside the package, or "" for random.
+    inside the package, or "" for random. `dim` is by default that of the encoder it starts from, else 256.
 
     `mode` is what may move: full, head, norms (and head), last:N blocks, from:N (all but the first N). `size` is the side in
     px the encoder serves at: random crops show products larger than whole photos do, so larger than it was trained at is
@@ -75,7 +75,7 @@ class Network(_Strict):
 
     arch: str = "mobilenet_v2"
     weights: str = "DEFAULT"
-    dim: Count = 256
+    dim: Count | None = None
     pool: Pool = "average"
     mode: Mode = "full"
     dropout: Share = 0.2

@@ -117,6 +117,7 @@ def reduce(
     metric: Literal["cosine", "euclidean"],
     decode: Decoder,
     progress: Callable[[int], None],
+    name: str | None = None,
 ) -> EncoderRecord:
     """Writes to `out` the encoder of `record` reduced to `dim` dimensions, to be compared by `metric`; returns its record.
 
@@ -127,7 +128,7 @@ def reduce(
     reduction = fit(method, vectors, [one.sku for one in references], dim)
     reduced = replace(
         record,
-        name=f"{record.name}-{method}-{dim}",
+        name=name or f"{record.name}-{method}-{dim}",
         dim=dim,
         metric=metric,
         head=f"{record.head}; {method} to {dim} fitted on {len(references)} references",

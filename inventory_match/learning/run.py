@@ -22,7 +22,7 @@ from inventory_match.domain.errors import ConfigurationError
 from inventory_match.learning.augment import ToFloats, mixture, training_view
 from inventory_match.learning.data import Epoch, derived_seed
 from inventory_match.learning.losses import UNLABELLED, objective
-from inventory_match.learning.network import Teacher, TrainingNetwork, normalisation, starting_encoder
+from inventory_match.learning.network import Teacher, TrainingNetwork, dimensions, normalisation, starting_encoder
 from inventory_match.learning.optimizers import optimizer, schedule
 from inventory_match.learning.preset import Preset
 
@@ -152,7 +152,7 @@ def _network(preset: Preset, classes: int, teacher: Teacher | None) -> TrainingN
         terms.setdefault("nt_xent", preset.unlabelled.weight)
     learned = objective(
         terms,
-        dim=how.dim,
+        dim=dimensions(how),
         classes=classes,
         scale=loss.scale,
         margin=loss.margin,

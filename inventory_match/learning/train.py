@@ -127,7 +127,7 @@ def _say(progress: Progress, line: str) -> None:
 
 def _write(preset: Preset, plan: Plan, run: TrainingRun) -> None:
     beside = plan.out.with_name(f"{plan.out.name}.part")
-    export(run.averaged, record_of(preset), beside)
+    export(run.averaged, record_of(preset, run.averaged.encoder), beside)
     beside.replace(plan.out)
 
 

@@ -234,7 +234,7 @@ def test_a_mode_that_does_not_fit_is_refused() -> None:
 def test_what_training_sees_is_what_serving_sees(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 45, 3), dtype=np.uint8)
     preset = changed(tmp_path, "network.size=32", "network.mean=[0.4, 0.5, 0.6]", "network.std=[0.2, 0.3, 0.5]")
-    how = record_of(preset).preprocessing
+    how = record_of(preset, EmbeddingNetwork("mobilenet_v3_small", 8, normalise=False)).preprocessing
     to_floats = ToFloats(*normalisation(preset.network), torch.device("cpu"))
     trained = to_floats(plain_view(32)(torch.from_numpy(pixels).permute(2, 0, 1))[None])
     assert trained.numpy() == pytest.approx(preprocess([pixels], how).numpy(), abs=1e-5)

@@ -288,11 +288,12 @@ def test_folding_the_batch_norm_changes_nothing() -> None:
     assert (batch @ weight.T + bias).detach().numpy() == pytest.approx(norm(linear(batch)).detach().numpy(), abs=1e-5)
 
 
-def test_the_shipped_encoder_is_small_whole_and_256_dimensional() -> None:
+def test_the_shipped_encoder_is_small_and_whole() -> None:
     shipped = shipped_default()
     assert shipped.path is not None
     assert shipped.path.stat().st_size <= 15 * 2**20
-    assert (shipped.dim, shipped.metric) == (256, "cosine")
+    assert shipped.dim <= 256
+    assert shipped.metric == "cosine"
     assert shipped.licence
     assert shipped.origin
     red, blue = np.full((50, 40, 3), (200, 20, 20), np.uint8), np.full((50, 40, 3), (20, 20, 200), np.uint8)

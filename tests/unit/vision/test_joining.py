@@ -83,7 +83,8 @@ def test_onnx_gives_the_same_vectors_and_a_heat_map_adds_up(
 
 def test_training_goes_on_from_a_joined_encoder(tmp_path: Path, members: Callable[[str], list[EncoderRecord]]) -> None:
     path = join(members("resnet18"), tmp_path / "joined.safetensors").path
-    encoder = starting_encoder(Network(arch="resnet18", weights=str(path), dim=14))
+    encoder = starting_encoder(Network(arch="resnet18", weights=str(path)))
+    assert encoder.head.out_features == 14, "as the file has, where nothing else is asked for"
     loss = objective({"triplet": 1.0}, dim=14, classes=2, scale=16, margin=0.1, smoothing=0, temperature=0.1)
     learner = TrainingNetwork(encoder, loss, dropout=0.0, mode=f"from:{SHARED}").train()
     learner(torch.rand(2, 3, 64, 64)).square().sum().backward()
