@@ -27,6 +27,11 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="CSV the map is fitted on: image, sku, perhaps a box; repeatable. A training run lists its own in learned.csv.",
 )
 @click.option("--metric", type=click.Choice(["cosine", "euclidean"]), help="How to compare; default: as before.")
+@click.option(
+    "--shrinkage",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Of lda: how far the spread within products is taken for a ball; default: as their statistics ask.",
+)
 @click.option("--name", help="What the encoder calls itself; default: the name of ENCODER, method and dimensions.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
 @with_app
@@ -37,6 +42,7 @@ def reduce(
     dim: int,
     references: tuple[Path, ...],
     metric: Literal["cosine", "euclidean"] | None,
+    shrinkage: float | None,
     name: str | None,
     out: Path,
 ) -> None:
@@ -46,6 +52,7 @@ def reduce(
     of the references apart (at most one dimension fewer than there are products). Calibrate the result before serving it.
     """
     from inventory_match.learning.labelled import read_labelled
+    from inventory_match.learning.reduction import Reduction
     from inventory_match.learning.reduction import reduce as write
 
     record, photos = read_record(encoder), [photo for table in references for photo in read_labelled(table)]
@@ -56,8 +63,7 @@ def reduce(
             record,
             out,
             photos,
-            method=method,
-            dim=dim,
+            how=Reduction(method, dim, shrinkage),
             metric=metric or record.metric,
             decode=app.reference_decoder,
             progress=lambda done: progress.advance(task, done),

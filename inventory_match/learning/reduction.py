@@ -57,9 +57,23 @@ class LinearMap:
         return vectors @ self.weight.T + self.bias
 
 
-def fit(method: Method, vectors: Embeddings, skus: Sequence[str], dim: int) -> LinearMap:
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What `fit` is asked for."""
+
+    method: Method
+    dim: int
+    shrinkage: float | None = None
+
+
+def fit(
+    method: Method, vectors: Embeddings, skus: Sequence[str], dim: int, shrinkage: float | None = None
+) -> LinearMap:
     """The map of (n, width) vectors, of the products `skus`, to `dim` dimensions; their mean becomes the origin.
 
+    `shrinkage`, of LDA alone, says how far (0..1) the spread within products is taken for a ball: a network's own training
+    photos lie closer together than new ones will, so more than their statistics ask for may be right. None: what these ask
+    for (Ledoit & Wolf 2004).
     Raises ConfigurationError for a method not in METHODS, and where the references cannot carry `dim` dimensions: PCA and
     whitening need more references than that, LDA more products, and several photos of some.
     """
@@ -68,7 +82,7 @@ def fit(method: Method, vectors: Embeddings, skus: Sequence[str], dim: int) -> L
     if not 1 <= dim <= vectors.shape[1]:
         raise ConfigurationError(f"the encoder gives {vectors.shape[1]} dimensions, which cannot be reduced to {dim}")
     exact = vectors.astype(np.float64)
-    fitted = _lda(exact, skus, dim) if method == "lda" else _pca(exact, dim, whiten=method == "whiten")
+    fitted = _lda(exact, skus, dim, shrinkage) if method == "lda" else _pca(exact, dim, whiten=method == "whiten")
     # All three are affine, so what they do to the axes and to the origin says everything.
     axes, origin = fitted.transform(np.eye(exact.shape[1])), fitted.transform(np.zeros((1, exact.shape[1])))
     weight: Floats = (axes - origin).T
@@ -92,7 +106,7 @@ def _pca(vectors: Floats, dim: int, *, whiten: bool) -> Any:
     return fitted
 
 
-def _lda(vectors: Floats, skus: Sequence[str], dim: int) -> Any:
+def _lda(vectors: Floats, skus: Sequence[str], dim: int, shrinkage: float | None) -> Any:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     products = len(set(skus))
@@ -103,8 +117,9 @@ def _lda(vectors: Floats, skus: Sequence[str], dim: int) -> Any:
         )
     if len(vectors) == products:
         raise ConfigurationError("LDA learns from how photos of one product differ; give two of some product at least")
-    # Shrunk towards a ball (Ledoit & Wolf 2004): a few photos a product do not fill a covariance of hundreds of dimensions.
-    return LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto", n_components=dim).fit(vectors, list(skus))
+    # Never quite without: a few photos a product do not fill a covariance of hundreds of dimensions.
+    shrunk = "auto" if shrinkage is None else shrinkage
+    return LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrunk, n_components=dim).fit(vectors, list(skus))
 
 
 def reduce(
@@ -112,26 +127,25 @@ def reduce(
     out: Path,
     references: Sequence[Labelled],
     *,
-    method: Method,
-    dim: int,
+    how: Reduction,
     metric: Literal["cosine", "euclidean"],
     decode: Decoder,
     progress: Callable[[int], None],
     name: str | None = None,
 ) -> EncoderRecord:
-    """Writes to `out` the encoder of `record` reduced to `dim` dimensions, to be compared by `metric`; returns its record.
+    """Writes to `out` the encoder of `record` with fewer dimensions, to be compared by `metric`; returns its record.
 
     `progress` is told how many references are done at each step. Thresholds mean nothing for the new vectors and are
     uncalibrated. Raises what `fit` does, and InvalidInput for a photo nobody can read.
     """
     vectors = np.concatenate(list(_raw_embeddings(record, references, decode, progress)))
-    reduction = fit(method, vectors, [one.sku for one in references], dim)
+    reduction = fit(how.method, vectors, [one.sku for one in references], how.dim, how.shrinkage)
     reduced = replace(
         record,
-        name=name or f"{record.name}-{method}-{dim}",
-        dim=dim,
+        name=name or f"{record.name}-{how.method}-{how.dim}",
+        dim=how.dim,
         metric=metric,
-        head=f"{record.head}; {method} to {dim} fitted on {len(references)} references",
+        head=f"{record.head}; {how.method} to {how.dim} fitted on {len(references)} references",
         thresholds=UNCALIBRATED,
     )
     return write(out, reduced, _folded(record, reduction))

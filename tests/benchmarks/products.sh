@@ -26,7 +26,7 @@ learn 8 "$@"
 wait "$first"
 
 inventory-match encoders join "$out"/seed-7.safetensors "$out"/seed-8.safetensors --out "$out/joined.safetensors"
-inventory-match encoders reduce "$out/joined.safetensors" --method lda --dim 192 --name products-mobilenet_v2 \
+inventory-match encoders reduce "$out/joined.safetensors" --method lda --dim 192 --shrinkage 0.3 --name products-mobilenet_v2 \
     --references "$out/seed-7.run/learned.csv" --out "$out/reduced.safetensors"
 
 python -m inventory_match.rendering.dataset --out "$out/judged" --products 24 --views 15 --packshots 3 --seed 5202

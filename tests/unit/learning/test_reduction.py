@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.learning.labelled import read_labelled
-from inventory_match.learning.reduction import METHODS, Method, fit, reduce
+from inventory_match.learning.reduction import METHODS, Method, Reduction, fit, reduce
 from inventory_match.vision.assembly import assemble
 from inventory_match.vision.encoder import TorchEncoder
 from inventory_match.vision.images import decoder
@@ -53,6 +53,8 @@ def test_lda_learns_what_tells_products_apart() -> None:
     mapped = fit("lda", *learned, dim=8)(asked)
     assert mapped.shape == (PRODUCTS * EACH, 8)
     assert told_apart(mapped, truth) > told_apart(asked, truth) + 0.15
+    balled = fit("lda", *learned, dim=8, shrinkage=1.0)(asked)
+    assert told_apart(mapped, truth) > told_apart(balled, truth) + 0.05, "nothing of the spread is heeded"
     mixed = list(np.random.default_rng(0).permutation(learned[1]))
     assert told_apart(fit("lda", learned[0], mixed, dim=8)(asked), truth) < told_apart(asked, truth) + 0.1
 
@@ -181,7 +183,7 @@ def test_a_reduced_encoder_serves_what_was_fitted(tmp_path: Path, pictures: Path
     references, told = read_labelled(pictures), list[int]()
     reduced = reduce(
         made, tmp_path / "r.safetensors", references,
-        method=method, dim=3, metric="euclidean", decode=decoder(), progress=told.append,
+        how=Reduction(method, 3), metric="euclidean", decode=decoder(), progress=told.append,
     )  # fmt: skip
     assert sum(told) == len(references)
     assert read_record(tmp_path / "r.safetensors") == reduced
