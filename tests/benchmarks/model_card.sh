@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Every figure of MODEL_CARD.md, by the commands it names. Half an hour on two cores.
+# Every figure of MODEL_CARD.md, by the commands it names. A quarter of an hour on two cores.
 #
 #   tests/benchmarks/model_card.sh DATA RUN OUT
 #
-# DATA holds grocery-store/; RUN is the folder that `inventory-match train products` left (its judged-by/ has the household photos
+# DATA holds grocery-store/; RUN is the folder one.run that products.sh left (its judged-by/ has the household photos
 # nobody learned); OUT takes one JSON a figure. Without an encoder to name, each command measures the one that ships.
 set -euo pipefail
 data=$1 run=$2 out=$3
