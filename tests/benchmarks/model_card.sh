@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every figure of MODEL_CARD.md, by the commands it names. A quarter of an hour on two cores.
+# Every figure of MODEL_CARD.md, by the commands it names.
 #
 #   tests/benchmarks/model_card.sh DATA RUN OUT
 #
