@@ -18,6 +18,7 @@ def configure_logging(form: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.CallsiteParameterAdder({structlog.processors.CallsiteParameter.PROCESS}),
             structlog.processors.format_exc_info,
             last,
         ],

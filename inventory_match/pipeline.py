@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from inventory_match import ports, shelf
 from inventory_match.db import catalog, photos, sightings
 from inventory_match.db.sightings import Sighted
@@ -22,6 +24,7 @@ from inventory_match.domain.errors import Permanent, PhotoRejected, PhotoSuperse
 from inventory_match.domain.ledger import Kind
 from inventory_match.domain.matching import Evidence, Outcome, Thresholds, decide
 from inventory_match.domain.photos import Captured, PhotoState, captured_at
+from inventory_match.stages import of_photo, stage
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from inventory_match.db.catalog import Encoder
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.db.photos import Claimed
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,18 @@ def process(
         photo = photos.claim(session, photo_id, patience.lease, patience.attempts)
     if photo is None:
         return None
+    with of_photo(photo.id, photo.attempt):
+        state = _take(photo, eyes, rules, patience, unit_of_work, now)
+        _log.info("photo left", state=state or "to another worker", key=photo.ref.key, camera=photo.camera)
+        return state
+
+
+def _take(
+    photo: Claimed, eyes: Eyes, rules: Rules, patience: Patience, unit_of_work: UnitOfWork, now: datetime
+) -> PhotoState | None:
     try:
         seen = see(photo, eyes)
-        with unit_of_work() as session:
+        with stage("settle"), unit_of_work() as session:
             return settle(session, seen, rules, now)
     except PhotoRejected as error:
         return _rest(unit_of_work, photo, PhotoState.REJECTED, error)
@@ -101,10 +115,15 @@ def process(
 
 def see(photo: Claimed, eyes: Eyes) -> Seen:
     """Everything slow. All crops of the photo go through the encoder in one call."""
-    decoded = eyes.decode(eyes.store.fetch(photo.ref))
-    regions = eyes.detect(decoded.image, photo.regions)
-    crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
-    embeddings = eyes.encoder.embed(crops)
+    with stage("fetch"):
+        data = eyes.store.fetch(photo.ref)
+    with stage("decode"):
+        decoded = eyes.decode(data)
+    with stage("detect"):
+        regions = eyes.detect(decoded.image, photo.regions)
+    with stage("embed"):
+        crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
+        embeddings = eyes.encoder.embed(crops)
     return Seen(photo, _when(photo, decoded), decoded, regions, embeddings, eyes.encoder.sha256)
 
 
