@@ -72,7 +72,9 @@ class App:
     def _s3(self) -> S3Client:
         from inventory_match.s3.clients import s3_client
 
-        return s3_client(self.settings.s3_endpoint, self.settings.aws_region, *self._aws_keys())
+        settings = self.settings
+        timeout = settings.aws_read_timeout
+        return s3_client(settings.s3_endpoint, settings.aws_region, *self._aws_keys(), read_timeout=timeout)
 
     @cached_property
     def queue(self) -> SqsQueue:
@@ -82,7 +84,8 @@ class App:
         settings = self.settings
         if not settings.queue_url:
             raise ConfigurationError("no queue: set INVENTORY_MATCH_QUEUE_URL to the queue the bucket notifies")
-        client = sqs_client(settings.sqs_endpoint, settings.aws_region, *self._aws_keys())
+        timeout = settings.aws_read_timeout
+        client = sqs_client(settings.sqs_endpoint, settings.aws_region, *self._aws_keys(), read_timeout=timeout)
         return SqsQueue(client, settings.queue_url, settings.queue_wait)
 
     @cached_property

@@ -10,9 +10,9 @@ import math
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     sqs_endpoint: str | None = None
     aws_access_key_id: SecretStr | None = None
     aws_secret_access_key: SecretStr | None = None
+    aws_read_timeout: float = Field(default=30, gt=0)
+    """How long S3 and SQS may say nothing before they are asked again; longer than `queue_wait`."""
     allowed_buckets: _CommaList = ()
     """Events of other buckets are kept as rejected messages. Empty means `bucket` alone."""
 
@@ -121,6 +123,12 @@ class Settings(BaseSettings):
         if not all(0 <= float(part) < math.inf for part in value):
             raise ValueError("waits must be 0 or more seconds")
         return value
+
+    @model_validator(mode="after")
+    def _polls_in_peace(self) -> Self:
+        if self.aws_read_timeout <= self.queue_wait:
+            raise ValueError("aws_read_timeout must be longer than queue_wait, or every long poll is cut off")
+        return self
 
     @property
     def webhook_waits(self) -> tuple[float, ...]:

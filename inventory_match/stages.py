@@ -17,6 +17,7 @@ _log = structlog.get_logger(__name__)
 def of_photo(photo_id: int, attempt: int) -> Iterator[None]:
     """Every line logged inside, by whatever module, carries the photo and the attempt."""
     with structlog.contextvars.bound_contextvars(photo_id=photo_id, attempt=attempt):
+        _log.info("photo taken")
         yield
 
 

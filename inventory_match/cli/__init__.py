@@ -26,6 +26,7 @@ _COMMANDS = {
     "train": "train",
     "calibrate": "calibrate",
     "bench": "bench",
+    "soak": "soak",
     "intake": "services",
     "worker": "services",
     "beat": "services",

@@ -70,26 +70,34 @@ class Supervisor:
         self._say_plainly, self._saying, self._listener_gone = say, threading.Lock(), False
         self._width = max((len(command.name) for command in commands), default=0)
         self._requests = 0
+        self._runs: list[_Run] = []
 
     def run(self) -> None:
         """Blocks until a stop is asked for and everything has ended. Handles signals when called in the main thread."""
         with _signals(self.request_stop):
             warden = Warden()
-            runs = [_Run(command, self._environment, warden, self._backoff, self._say) for command in self._commands]
+            self._runs = [
+                _Run(command, self._environment, warden, self._backoff, self._say) for command in self._commands
+            ]
             try:
                 while not self._requests:
                     self._check()
-                    for run in runs:
+                    for run in self._runs:
                         run.keep_up()
                     time.sleep(_POLL_SECONDS)
             finally:
-                for run in reversed(runs):
+                for run in reversed(self._runs):
                     run.stop(hurried=lambda: self._requests > 1)
                 warden.close()
 
     def request_stop(self) -> None:
         """Once: stop in order. Again: at once. Callable from any thread and from signal handlers."""
         self._requests += 1
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process number of each program that runs at this moment."""
+        return {run.name: run.pid for run in self._runs if run.pid is not None}
 
     def _say(self, name: str, line: str) -> None:
         with self._saying:
@@ -119,6 +127,15 @@ class _Run:
         self._reader: threading.Thread | None = None
         self._started = self._due = 0.0
         self._failures = 0
+
+    @property
+    def name(self) -> str:
+        return self._command.name
+
+    @property
+    def pid(self) -> int | None:
+        child = self._child
+        return None if child is None else child.process.pid
 
     def keep_up(self) -> None:
         """Start what is due; notice what has ended and set when it is due again."""

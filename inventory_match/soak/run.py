@@ -1,0 +1,130 @@
+"""One soak from start to end: prepare in peace, upload in a storm, then calm, the operator's work, and the count.
+
+The order of the calm is a runbook's: scan for what no event told, wait, give another try to what was given up, and resend.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from inventory_match.checkup import QUEUES, queues_served
+from inventory_match.domain.errors import ServiceUnavailable
+from inventory_match.soak.acts import Saboteur, make_acts
+from inventory_match.soak.crew import Crew
+from inventory_match.soak.pictures import designs, photo_bytes
+from inventory_match.soak.plan import SHELVES, Shot, make_plan
+from inventory_match.soak.report import Course, Report, expected_alerts, make_report, received
+from inventory_match.soak.stand import Stand, patiently, standing
+from inventory_match.soak.subject import Subject
+
+AHEAD = 24
+"""Photos that may be on their way before the next is uploaded."""
+PAUSE_S = 0.6
+"""The longest a photo waits for that, so that a subject that loses photos does not hold up the storm."""
+READY_S, DRAIN_S, SENT_S = 120.0, 180.0, 30.0
+_AGE = timedelta(days=2)
+"""How old the day's photos are: younger than any retention, and never ahead of a clock."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, how much of it is done, and of how much."""
+
+
+@dataclass(slots=True)
+class _Soak:
+    stand: Stand
+    subject: Subject
+    crew: Crew
+    progress: Progress
+
+    def storm(self, saboteur: Saboteur) -> None:
+        """Uploads everything while faults happen; ends with the faults."""
+        plan, uploaded = self.stand.plan, list[str]()
+        saboteur.start()
+        try:
+            for number, shot in enumerate(plan.storm, 1):
+                patiently(lambda shot=shot: self.stand.upload(shot.key, photo_bytes(shot)))  # type: ignore[misc]
+                uploaded.append(shot.key)
+                saboteur.uploaded(number / len(plan.storm))
+                self.progress("storm", number, len(plan.storm))
+                until = time.monotonic() + PAUSE_S
+                while time.monotonic() < until and self.subject.unfinished(self.stand, uploaded) > AHEAD:
+                    time.sleep(0.05)
+        finally:
+            saboteur.finish()
+            self.stand.calm()
+
+    def drain(self, keys: list[str], seconds: float = DRAIN_S) -> float:
+        """Seconds until all of them are at rest, or until nobody waits any longer."""
+        began = time.monotonic()
+        while (left := self.subject.unfinished(self.stand, keys)) and time.monotonic() - began < seconds:
+            self.progress("calm", len(keys) - left, len(keys))
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def sent(self) -> None:
+        """Waits until no alert waits."""
+        until = time.monotonic() + SENT_S
+        while self.subject.undelivered(self.stand) and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def close(self, shots: tuple[Shot, ...]) -> None:
+        """The last photos of the day, one of each shelf at a time."""
+        for first in range(0, len(shots), len(SHELVES)):
+            round_ = shots[first : first + len(SHELVES)]
+            for shot in round_:
+                self.stand.upload(shot.key, photo_bytes(shot))
+            self.drain([shot.key for shot in round_], 30)
+
+
+def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progress = lambda *_: None) -> Report:
+    """`folder` keeps the processes' log, `soak.log`.
+
+    Raises ServiceUnavailable where the subject's processes do not come up, ValueError for too few photos.
+    """
+    began = time.monotonic()
+    skus = [design.sku for design in designs()]
+    plan = make_plan(photos, seed, skus, datetime.now(UTC).replace(microsecond=0) - _AGE)
+    with ExitStack() as held:
+        progress("starting", 0, 1)
+        stand = held.enter_context(standing(plan, folder))
+        subject.prepare(stand)
+        crew = held.enter_context(Crew(subject.commands(), stand.environment_of_processes, folder / "soak.log"))
+        _await_workers(stand)
+        run = _Soak(stand, subject, crew, progress)
+        saboteur = Saboteur(stand, crew, make_acts(photos, seed), seed)
+        run.storm(saboteur)
+        keys = [shot.key for shot in plan.storm]
+        calm = time.monotonic()
+        found = subject.catch_up(stand)
+        run.drain(keys)
+        drained = time.monotonic() - calm
+        tried = subject.try_again(stand)
+        run.drain(keys, 60)
+        run.close(plan.closing)
+        run.sent()
+        before = received(expected_alerts(plan, subject.facts(stand)), list(stand.receiver.posts))
+        again = subject.try_again(stand)
+        run.drain(keys, 60)
+        run.sent()
+        facts = subject.facts(stand)
+        course = Course(
+            seconds=time.monotonic() - began, seconds_to_drain=drained, peak_mib=crew.peak_mib, found_by_scan=found,
+            tried_again=tried + again, received_before_resend=before, sabotage=saboteur.done, troubles=stand.s3.met,
+            told=stand.news.told, moods=stand.receiver.moods,
+        )  # fmt: skip
+        return make_report(subject.name, plan, facts, list(stand.receiver.posts), course)
+
+
+def _await_workers(stand: Stand) -> None:
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        with suppress(ServiceUnavailable):
+            if set[str]().union(*queues_served(stand.app, seconds=0.5).values()) >= QUEUES:
+                return
+        time.sleep(0.2)
+    raise ServiceUnavailable(f"no worker answered within {READY_S:g} s")
