@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from inventory_match.db import photos, sequence, site
+from inventory_match.db import photos, resting, sequence, site
 from inventory_match.domain.errors import MessageUnreadable, ServiceUnavailable
 from inventory_match.domain.photos import ObjectRemoved, PhotoUploaded, captured_at
 from inventory_match.s3 import events
@@ -40,6 +40,8 @@ class Taken:
 
     registered: list[int] = field(default_factory=list)
     unrouted: list[int] = field(default_factory=list)
+    back: list[int] = field(default_factory=list)
+    """Rested as superseded, and a scan finds the very same version in the bucket."""
     known: int = 0
     removed: int = 0
     rejected: int = 0
@@ -47,6 +49,7 @@ class Taken:
     def __iadd__(self, other: Taken) -> Self:
         self.registered += other.registered
         self.unrouted += other.unrouted
+        self.back += other.back
         self.known += other.known
         self.removed += other.removed
         self.rejected += other.rejected
@@ -90,7 +93,10 @@ def scan(
     progress: Callable[[int], None],
     batch: int = 500,
 ) -> Taken:
-    """Registers what no event announced; batches commit as they go, so an interrupted scan only has to be run again."""
+    """Registers what no event announced; batches commit as they go, so an interrupted scan only has to be run again.
+
+    A photo that was put down as superseded and is listed all the same is given back: its store had told something untrue.
+    """
     total, waiting = Taken(), list[PhotoUploaded]()
 
     def flush() -> None:
@@ -100,7 +106,11 @@ def scan(
             cameras = site.cameras_held(session)
             for uploaded in waiting:
                 part += _register(session, uploaded, "scan", cameras)
-        kick_all(kicker, part.registered)
+            part.back = resting.give_back_listed(session, [uploaded.ref for uploaded in waiting])
+            part.known -= len(part.back)
+        kick_all(kicker, part.registered + part.back)
+        if part.back:
+            _log.warning("said to be gone, and there", photo_ids=part.back)
         progress(len(waiting))
         waiting.clear()
         total += part

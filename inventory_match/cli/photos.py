@@ -86,7 +86,8 @@ def scan(app: App, uri: str) -> None:
         ("already known", taken.known),
         ("newly registered", len(taken.registered)),
         ("newly registered, unrouted", len(taken.unrouted)),
-        ("catalog pictures, not photos", listed - gap - taken.known),
+        ("said to be gone, and there", len(taken.back)),
+        ("catalog pictures, not photos", listed - gap - len(taken.back) - taken.known),
     ]
     table(f"The gap: {gap} photos no event announced", ("objects", "count"), figures)
 

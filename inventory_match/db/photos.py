@@ -24,6 +24,15 @@ from .models import Camera, ObjectRemoval, Photo, RejectedMessage
 LONGEST_CAUSE = 600
 """Characters of a rejected message's cause; it is part of an index, whose rows Postgres limits to 2,700 bytes."""
 WAITING = (PhotoState.REGISTERED, PhotoState.PROCESSING)
+ANEW: dict[str, Any] = {
+    "state": PhotoState.REGISTERED,
+    "cause": None,
+    "attempts": 0,
+    "next_attempt_at": func.now(),
+    "kicked_at": func.now(),
+    "finished_at": None,
+}
+"""A photo that rested and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +233,7 @@ def redrive(session: Session, photo_ids: Sequence[int]) -> list[int]:
         .where(
             Photo.id.in_(photo_ids), Photo.state.not_in(WAITING), Photo.camera.is_not(None), Photo.expired_at.is_(None)
         )
-        .values(
-            state=PhotoState.REGISTERED,
-            cause=None,
-            attempts=0,
-            next_attempt_at=func.now(),
-            kicked_at=func.now(),
-            finished_at=None,
-        )
+        .values(ANEW)
         .returning(Photo.id)
     )
     return sorted(session.scalars(statement).all())

@@ -76,12 +76,15 @@ class Child:
             self._sweep()
         return code
 
-    def stop(self, *, hurried: Callable[[], bool] = lambda: False) -> bool:
+    def stop(
+        self, *, force: Sequence[tuple[int, float]] | None = None, hurried: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Stop it and wait until it is gone. True when it went by itself, False when it had to be killed.
 
-        `hurried` is asked all the while; once it says True the rest of the grace is skipped.
+        `force` is tried in place of its own; empty kills it at once. `hurried` is asked all the while; once it says True
+        the rest of the grace is skipped.
         """
-        for stop_signal, seconds in self._force:
+        for stop_signal, seconds in self._force if force is None else force:
             if self.code() is None and not hurried():
                 self.process.send_signal(stop_signal)
                 self._wait(seconds, hurried)

@@ -15,7 +15,7 @@ import tempfile
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.embedded.directory import DirectoryLock, password
@@ -88,6 +88,17 @@ class Machine:
         if self._temporary and self._data is not None:
             shutil.rmtree(self._data, ignore_errors=True)
             self._data = None
+
+    def restart(self, name: Literal["postgres", "redis", "s3"], *, at_once: bool = False) -> None:
+        """Stop one server and start it on the same port with the same data; returns when it answers.
+
+        `at_once` is a crash: SIGQUIT (immediate shutdown) for Postgres, SIGKILL for the others. Redis forgets its kicks
+        either way, and S3 the messages in its queue. Not to be called while another thread starts or stops the machine.
+        """
+        if self._warden is None:
+            raise ConfigurationError(f"{name} cannot be restarted: the machine is not up")
+        servers: dict[str, Server] = {"postgres": self._postgres, "redis": self._redis, "s3": self._objects}
+        servers[name].restart(self._warden, at_once=at_once)
 
     def check(self) -> None:
         """Raise ServiceUnavailable, with the end of its log, when a server has ended by itself."""

@@ -53,6 +53,7 @@ class Postgres(Server):
     """
 
     name = "postgres"
+    crash = ((signal.SIGQUIT, 5.0),)  # SIGKILL leaves backends that hold the memory the next start wants to make anew
 
     def __init__(self, directory: Path, port: int, *, password: str, durable: bool = True) -> None:
         super().__init__(directory, port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -24,6 +25,8 @@ class Server(ABC):
     """One server on loopback with its data under `directory`."""
 
     name: str
+    crash: Sequence[tuple[int, float]] = ()
+    """What stops it as a crash would: signals and seconds to wait, then SIGKILL."""
 
     def __init__(self, directory: Path, port: int) -> None:
         self.directory, self.port = directory, port
@@ -49,6 +52,13 @@ class Server(ABC):
         except BaseException:
             self.stop()
             raise
+
+    def restart(self, warden: Warden, *, at_once: bool) -> None:
+        """Stop (`at_once` as a crash would) and start on the same port with the same data; `check` sees no death in it."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop(force=self.crash if at_once else None)
+        self.start(warden)
 
     def check(self) -> None:
         """Raise ServiceUnavailable when the process has ended by itself."""

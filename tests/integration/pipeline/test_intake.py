@@ -10,14 +10,15 @@ from typing import Any
 
 import boto3
 import pytest
+from sqlalchemy import text
 
 from inventory_match import intake
 from inventory_match.db import site
-from inventory_match.domain.errors import ServiceUnavailable
-from inventory_match.domain.photos import PhotoState
+from inventory_match.domain.errors import PhotoSuperseded, ServiceUnavailable
+from inventory_match.domain.photos import ObjectRef, PhotoState
 from inventory_match.s3.queue import Message
 
-from .conftest import Shop
+from .conftest import Shop, shelf_photo
 
 RECORDED = Path(__file__).parents[2] / "unit" / "s3" / "envelopes"
 
@@ -155,6 +156,37 @@ def test_a_scan_finds_what_no_event_announced(shop: Shop) -> None:
     assert len(scanned.registered) == 3
     assert (sum(steps), shop.kicks.photos) == (3, scanned.registered)
     assert shop.rows("select distinct source from inventory_match.photo") == [("scan",)]
+
+
+class ForgetfulStore:
+    """Satisfies `ports.PhotoStore`: an object store that answers 404 for what it has."""
+
+    def fetch(self, ref: ObjectRef) -> bytes:
+        raise PhotoSuperseded(f"s3://{ref.bucket}/{ref.key} no longer holds {ref.version}")
+
+
+def test_a_scan_gives_back_what_was_said_to_be_gone_and_is_there(shop: Shop) -> None:
+    shop.upload("A", "A", "A", "A", minute=0)
+    replaced = shop.upload("A", "A", "A", "A", minute=1)
+    shop.camera("later", 4)
+    shop.upload("A", "A", "A", "A", minute=2, camera="later")
+    lied_to, overwritten, homeless = shop.take().registered
+    for photo_id in (lied_to, overwritten, homeless):
+        assert shop.process(photo_id, store=ForgetfulStore()) is PhotoState.SUPERSEDED
+    shop.app.store.put(replaced.bucket, replaced.key, shelf_photo("B", "B", "B", "B"), "image/png")
+    with shop.app.unit_of_work() as session:
+        session.execute(text("update inventory_match.photo set camera = null where id = :id"), {"id": homeless})
+    shop.kicks.photos.clear()
+
+    listed = list(shop.app.store.list_objects(shop.app.settings.bucket, shop.prefix))
+    scanned = intake.scan(listed, shop.app.unit_of_work, shop.kicks, lambda _: None)
+    [new] = scanned.registered
+    assert (scanned.back, scanned.known) == ([lied_to, homeless], 0)
+    assert shop.kicks.photos == [new, lied_to, homeless]
+    assert [shop.process(photo_id) for photo_id in (lied_to, overwritten, homeless)] == [PhotoState.DONE, None, None]
+    assert shop.one("select state from inventory_match.photo where id = :id", id=homeless) == "unrouted"
+    again = intake.scan(listed, shop.app.unit_of_work, shop.kicks, lambda _: None)
+    assert (again.back, again.known) == ([], 3)
 
 
 def test_a_photo_nobody_claims_waits_until_the_site_gives_it_a_camera(shop: Shop) -> None:

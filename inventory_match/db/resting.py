@@ -1,0 +1,34 @@
+"""Photos at rest that are given another try: because a listing shows what a store once said to be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import case, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from inventory_match.domain.photos import ObjectRef, PhotoState
+
+from .models import Photo
+from .photos import ANEW
+
+
+def give_back_listed(session: Session, refs: Sequence[ObjectRef]) -> list[int]:
+    """Fresh attempts for photos that rest as superseded although their very version is in the bucket; returns their ids.
+
+    A store that answers 404 for what it has puts photos down for good; only a listing tells. Those without a camera wait
+    for one again.
+    """
+    names = [(ref.bucket, ref.key, ref.version) for ref in refs]
+    gone = (
+        select(Photo.id)
+        .where(
+            tuple_(Photo.bucket, Photo.key, Photo.version).in_(names),
+            Photo.state == PhotoState.SUPERSEDED,
+            Photo.expired_at.is_(None),
+        )
+        .with_for_update(skip_locked=True)  # somebody else is just giving it back
+        .cte()
+    )
+    values = ANEW | {"state": case((Photo.camera.is_(None), PhotoState.UNROUTED), else_=PhotoState.REGISTERED)}
+    return sorted(session.scalars(update(Photo).where(Photo.id == gone.c.id).values(values).returning(Photo.id)).all())
