@@ -6,7 +6,7 @@ handing over another `Settings`.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from inventory_match.db import catalog
-from inventory_match.db.engine import UnitOfWork, make_engine
+from inventory_match.db.engine import UnitOfWork, make_engine, now
 from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
 from inventory_match.domain.matching import Thresholds
 from inventory_match.domain.photos import QualityLimits
@@ -61,6 +61,11 @@ class App:
     @cached_property
     def unit_of_work(self) -> UnitOfWork:
         return UnitOfWork(self.engine)
+
+    def clock(self) -> datetime:
+        """The database's time: what is told, signed and judged must not depend on which worker's clock is off."""
+        with self.unit_of_work() as session:
+            return now(session)
 
     @cached_property
     def store(self) -> S3Store:

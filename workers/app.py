@@ -9,13 +9,24 @@ from __future__ import annotations
 import logging
 from functools import cache
 from importlib import import_module
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import setup_logging, worker_init, worker_process_init
 
 from inventory_match.bootstrap import App
+from inventory_match.domain.errors import Transient
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
+
+CLOCKS_APART_S = 900.0
+"""By so much may the clocks of workers and beat differ before chores are thrown away unseen."""
+
+
+class _Expecting(Task[Any, Any]):
+    """A server that is away is told in a line: the sweep, or the next round, does what was not done."""
+
+    throws = (Transient,)
 
 
 @cache
@@ -24,8 +35,9 @@ def app_parts() -> App:
     return App(Settings())
 
 
-def _make(settings: Settings) -> Celery:
-    made = Celery("inventory_match", broker=settings.redis_url.get_secret_value(), include=[f"{__package__}.tasks"])
+def _make(settings: Settings) -> Celery[Task[Any, Any]]:
+    broker, tasks = settings.redis_url.get_secret_value(), [f"{__package__}.tasks"]
+    made: Celery[Task[Any, Any]] = Celery("inventory_match", broker=broker, include=tasks, task_cls=_Expecting)
     prefix = "inventory_match"
     made.conf.update(
         accept_content=["json"],
@@ -53,8 +65,8 @@ def _make(settings: Settings) -> Celery:
         },
     )
     for entry in made.conf.beat_schedule.values():
-        # A chore that waited longer than its interval is overtaken by the next one.
-        entry["options"] = {"expires": max(entry["schedule"], 10.0)}
+        # A chore that waited this long is overtaken by the next one. The worker that throws it away judges by its own clock.
+        entry["options"] = {"expires": max(entry["schedule"], CLOCKS_APART_S)}
     return made
 
 

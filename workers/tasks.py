@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from inventory_match import chores, delivery, pipeline, reembed
 from inventory_match.db import outbox
@@ -19,7 +19,7 @@ def process_photo(photo_id: int) -> None:
     """Sees and settles one photo, then sends what it had to say."""
     parts = app_parts()
     eyes, rules = parts.sight()
-    pipeline.process(photo_id, eyes, rules, parts.patience, parts.unit_of_work, _now())
+    pipeline.process(photo_id, eyes, rules, parts.patience, parts.unit_of_work, parts.clock())
     deliver_webhooks.delay()
 
 
@@ -30,7 +30,7 @@ def deliver_webhooks() -> None:
     settings = parts.settings
     waits = [timedelta(seconds=wait) for wait in settings.webhook_waits]
     lease = timedelta(seconds=settings.webhook_timeout * 4)
-    delivery.deliver_due(parts.unit_of_work, parts.sender, waits, lease, _now)
+    delivery.deliver_due(parts.unit_of_work, parts.sender, waits, lease, parts.clock)
 
 
 @app.task(name="inventory_match.sweep")
@@ -38,8 +38,8 @@ def sweep() -> None:
     """Kicks what waits, buries what is used up, judges what plain SQL moved."""
     parts = app_parts()
     rekick = timedelta(seconds=parts.settings.rekick_after)
-    chores.sweep(parts.unit_of_work, parts.kicker, parts.settings.photo_attempts, rekick, _now())
-    if chores.judge_moved(parts.unit_of_work, _now()):
+    chores.sweep(parts.unit_of_work, parts.kicker, parts.settings.photo_attempts, rekick, parts.clock())
+    if chores.judge_moved(parts.unit_of_work, parts.clock()):
         deliver_webhooks.delay()
 
 
@@ -66,14 +66,16 @@ def embed_missing() -> None:
 @app.task(name="inventory_match.notice_silence")
 def notice_silence() -> None:
     """Raises `camera.silent`."""
-    chores.notice_silence(app_parts().unit_of_work, _now())
+    parts = app_parts()
+    chores.notice_silence(parts.unit_of_work, parts.clock())
 
 
 @app.task(name="inventory_match.flush_digests")
 def flush_digests() -> None:
     """Sends what the hourly ceiling held back."""
-    with app_parts().unit_of_work() as session:
-        outbox.flush_digests(session, _now())
+    parts = app_parts()
+    with parts.unit_of_work() as session:
+        outbox.flush_digests(session, parts.clock())
 
 
 @app.task(name="inventory_match.expire_photos")
@@ -81,7 +83,3 @@ def expire_photos() -> None:
     """Deletes photos past their time."""
     parts = app_parts()
     chores.expire_photos(parts.unit_of_work, parts.store, parts.settings.keep_photos_days)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from pgvector.psycopg import register_vector
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -55,6 +56,11 @@ class UnitOfWork:
     def __call__(self) -> Iterator[Session]:
         with database_errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def now(session: Session) -> datetime:
+    """The database's clock, UTC: the one that all workers share."""
+    return session.execute(select(func.now())).scalar_one()
 
 
 @contextmanager

@@ -72,7 +72,9 @@ class Crew:
         if self._log is not None:
             self._log.write(line + "\n")
             self._log.flush()
-        with suppress(ValueError, KeyError, TypeError):  # not every line is a stage, and a killed process ends in the middle of one
+        with suppress(
+            ValueError, KeyError, TypeError
+        ):  # not every line is a stage, and a killed process ends in the middle of one
             told = json.loads(line.partition(" | ")[2])
             began = {"photo taken": "fetch", "stage done": _AFTER.get(told.get("stage"))}.get(told["event"])
             if began is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 
@@ -16,32 +16,37 @@ from inventory_match.soak.plan import Shot
 PLACE = (240, 360)
 """Width and height, px, of one facing."""
 BARE = (150, 146, 140)
-PRODUCTS = 10
 
 
-def designs() -> list[PackDesign]:
+def designs(count: int) -> list[PackDesign]:
     """The products of a soak."""
-    return [product(7, index) for index in range(PRODUCTS)]
+    return [_design(index) for index in range(count)]
 
 
-def photo_bytes(shot: Shot) -> bytes:
-    """What the camera uploads; a broken one ends in the middle of the picture. Equal shots differ in a comment with their key,
-    because an object's name holds its ETag."""
-    data = _jpeg(shot.shows or (designs()[0].sku,))
+@cache
+def _design(index: int) -> PackDesign:
+    return product(7, index)
+
+
+def photo_bytes(shot: Shot, packs: Mapping[str, PackDesign]) -> bytes:
+    """What the camera uploads; a broken one ends in the middle of the picture. `packs`: by sku.
+
+    Shots of the same products differ in a comment with their key, as no two photos of a camera are the same bytes.
+    """
+    pictured = tuple(None if sku is None else packs[sku] for sku in shot.shows) or (_design(0),)
+    data = _jpeg(pictured)
     comment = shot.key.encode()
     named = data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:]
     return named[: len(named) // 3] if shot.broken else named
 
 
 @cache
-def _jpeg(shows: Sequence[str | None]) -> bytes:
-    packs = {design.sku: design for design in designs()}
+def _jpeg(pictured: tuple[PackDesign | None, ...]) -> bytes:
     width, height = PLACE
-    photo = Image.new("RGB", (width * len(shows), height), BARE)
-    for place, sku in enumerate(shows):
-        if sku is not None:
-            pack = studio_view(packs[sku], np.random.default_rng(1), plain=True).resize(PLACE)
-            photo.paste(pack, (place * width, 0))
+    photo = Image.new("RGB", (width * len(pictured), height), BARE)
+    for place, pack in enumerate(pictured):
+        if pack is not None:
+            photo.paste(studio_view(pack, np.random.default_rng(1), plain=True).resize(PLACE), (place * width, 0))
     out = BytesIO()
     photo.save(out, "JPEG", quality=92)
     return out.getvalue()

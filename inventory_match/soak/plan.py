@@ -19,14 +19,17 @@ from inventory_match.domain.events import EventType
 
 STORE = "s1"
 DOCK = "dock"
-SHELVES = ("a", "b", "c", "d")
+DOCKED_PRODUCTS = 2
 ENDS = (0, 1, 2, 0)
-"""Facings of each shelf's falling product at the end of the day."""
+"""Facings of a shelf's falling product at the end of the day; the next shelf has the next."""
 REORDER_POINT, CLEAR_POINT, TARGET_LEVEL, PACK_SIZE = 1, 2, 6, 4
 STEP = timedelta(seconds=30)
 CLOSING = 2
 """Photos of every shelf after the storm."""
 LEAST_PHOTOS = 40
+A_SHELF = 25
+"""Photos for each shelf, about."""
+FEWEST_SHELVES, MOST_SHELVES = 4, 20
 DOCKED = 0.2
 BROKEN = 0.02
 """Shares of the photos."""
@@ -56,6 +59,18 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Two products: one that falls to `end` facings, and one that always has its place at the right."""
+
+    falling: str
+    steady: str
+    end: int
+
+    def shows(self, facings: int) -> tuple[str | None, ...]:
+        return (*([self.falling] * facings), *([None] * (2 - facings)), self.steady)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The uploads of the storm and of the calm after it, and the truth about both."""
 
@@ -64,6 +79,9 @@ class Plan:
     closing: tuple[Shot, ...]
     levels: dict[tuple[str, str], int] = field(default_factory=dict)
     """(location, sku) to facings at the end."""
+    shelves: tuple[str, ...] = ()
+    falling: frozenset[str] = frozenset()
+    """The skus that have a policy."""
     received: dict[str, int] = field(default_factory=dict)
     """sku to units booked at the dock."""
 
@@ -76,10 +94,10 @@ class Plan:
         """(type, sku) of everything that stock must lead to."""
         told: Counter[tuple[str, str]] = Counter()
         for (_, sku), facings in self.levels.items():
-            if facings <= REORDER_POINT:
+            if sku in self.falling and facings <= REORDER_POINT:
                 told[EventType.STOCK_LOW, sku] += 1
                 told[EventType.REORDER_OPENED, sku] += 1
-            if facings == 0:
+            if sku in self.falling and facings == 0:
                 told[EventType.STOCK_OUT, sku] += 1
         return told
 
@@ -88,43 +106,56 @@ class Plan:
         return Counter(sku for kind, sku in self.alerts if kind == EventType.REORDER_OPENED)
 
 
+def shelves_for(photos: int) -> tuple[str, ...]:
+    """Names of the shelves of a soak of this size."""
+    return tuple(f"shelf-{i:02d}" for i in range(min(max(photos // A_SHELF, FEWEST_SHELVES), MOST_SHELVES)))
+
+
+def products_for(photos: int) -> int:
+    """Two for every shelf, and some that arrive at the dock."""
+    return 2 * len(shelves_for(photos)) + DOCKED_PRODUCTS
+
+
 def make_plan(photos: int, seed: int, skus: Sequence[str], opens: datetime) -> Plan:
-    """`skus`: two for every shelf, then at least one for the dock. Raises ValueError where that does not come out."""
-    if photos < LEAST_PHOTOS or len(skus) <= 2 * len(SHELVES):
-        raise ValueError(f"a soak needs {LEAST_PHOTOS} photos and {2 * len(SHELVES) + 1} products")
+    """`skus`: `products_for(photos)` of them. Raises ValueError for other numbers of photos or products than that allows."""
+    if photos < LEAST_PHOTOS or len(skus) != products_for(photos):
+        raise ValueError(f"a soak needs {LEAST_PHOTOS} photos or more, and {products_for(photos)} products")
     draw = Random(seed)
-    closing_count = CLOSING * len(SHELVES)
-    cameras = [DOCK if draw.random() < DOCKED else draw.choice(SHELVES) for _ in range(photos - closing_count)]
-    docked = skus[2 * len(SHELVES) :]
-    falls = {shelf: _fall(draw, cameras.count(shelf), end) for shelf, end in zip(SHELVES, ENDS, strict=True)}
+    shelves = {
+        name: _Shelf(skus[2 * i], skus[2 * i + 1], ENDS[i % len(ENDS)]) for i, name in enumerate(shelves_for(photos))
+    }
+    names = list(shelves)
+    cameras = [DOCK if draw.random() < DOCKED else draw.choice(names) for _ in range(photos - CLOSING * len(names))]
+    falls = {name: _fall(draw, cameras.count(name), shelf.end) for name, shelf in shelves.items()}
     taken: Counter[str] = Counter()
     received: Counter[str] = Counter()
     storm = []
     for camera in cameras:
-        number = taken[camera]
+        at = opens + taken[camera] * STEP
         taken[camera] += 1
         broken = draw.random() < BROKEN
-        shows = (draw.choice(docked),) if camera == DOCK else _shelf(skus, camera, next(falls[camera]))
+        arrived = draw.choice(skus[-DOCKED_PRODUCTS:])
+        shows = (arrived,) if camera == DOCK else shelves[camera].shows(next(falls[camera]))
         if camera == DOCK and not broken:
-            received[str(shows[0])] += 1
-        storm.append(_shot(draw, camera, opens + number * STEP, () if broken else shows))
+            received[arrived] += 1
+        storm.append(_shot(draw, camera, at, () if broken else shows))
     closing = [
-        Shot(_key(shelf, opens + (taken[shelf] + more) * STEP), shelf, _shelf(skus, shelf, end))
+        Shot(_key(name, opens + (taken[name] + more) * STEP), name, shelf.shows(shelf.end))
         for more in range(CLOSING)
-        for shelf, end in zip(SHELVES, ENDS, strict=True)
+        for name, shelf in shelves.items()
     ]
-    levels = {}
-    for shelf, end in zip(SHELVES, ENDS, strict=True):
-        falling, steady = _pair(skus, shelf)
-        levels |= {(shelf, falling): end, (shelf, steady): 1}
-    return Plan(seed, tuple(storm), tuple(closing), levels, dict(received))
+    levels: dict[tuple[str, str], int] = {}
+    for name, shelf in shelves.items():
+        levels |= {(name, shelf.falling): shelf.end, (name, shelf.steady): 1}
+    falling = frozenset(shelf.falling for shelf in shelves.values())
+    return Plan(seed, tuple(storm), tuple(closing), levels, tuple(names), falling, dict(received))
 
 
 def site_toml(plan: Plan) -> str:
     """Text for `inventory-match site apply`."""
     third = ", ".join(f"[{i / 3:.4f}, 0.0, {(i + 1) / 3:.4f}, 1.0]" for i in range(3))
     parts = [f'[stores.{STORE}]\nname = "Soak"\n']
-    for camera in (*SHELVES, DOCK):
+    for camera in (*plan.shelves, DOCK):
         what = 'kind = "product"\nrecords = "received"' if camera == DOCK else f'kind = "shelf"\nregions = [{third}]'
         parts.append(
             f'[stores.{STORE}.locations.{camera}]\nname = "{camera}"\n\n[[stores.{STORE}.cameras]]\nid = "{camera}"\n'
@@ -134,14 +165,8 @@ def site_toml(plan: Plan) -> str:
         f"reorder_point = {REORDER_POINT}\nclear_point = {CLEAR_POINT}\n"
         f"target_level = {TARGET_LEVEL}\npack_size = {PACK_SIZE}\n"
     )
-    falling = [sku for sku, steady in _pairs(plan)]
-    parts += [f"[stores.{STORE}.products.{sku}.policy]\n{policy}" for sku in falling]
+    parts += [f"[stores.{STORE}.products.{sku}.policy]\n{policy}" for sku in sorted(plan.falling)]
     return "\n".join(parts)
-
-
-def _pairs(plan: Plan) -> list[tuple[str, str]]:
-    skus = list(plan.levels)
-    return [(skus[i][1], skus[i + 1][1]) for i in range(0, len(skus), 2)]
 
 
 def _fall(draw: Random, photos: int, end: int) -> Iterator[int]:
@@ -149,16 +174,6 @@ def _fall(draw: Random, photos: int, end: int) -> Iterator[int]:
     moments = sorted(draw.randint(photos // 4, max(3 * photos // 4, photos // 4)) for _ in range(2 - end))
     for number in range(photos):
         yield 2 - sum(number >= moment for moment in moments)
-
-
-def _pair(skus: Sequence[str], shelf: str) -> tuple[str, str]:
-    first = 2 * SHELVES.index(shelf)
-    return skus[first], skus[first + 1]
-
-
-def _shelf(skus: Sequence[str], shelf: str, facings: int) -> tuple[str | None, ...]:
-    falling, steady = _pair(skus, shelf)
-    return (*([falling] * facings), *([None] * (2 - facings)), steady)
 
 
 def _shot(draw: Random, camera: str, at: datetime, shows: tuple[str | None, ...]) -> Shot:

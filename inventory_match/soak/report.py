@@ -41,6 +41,8 @@ class Report:
     s3_troubles: dict[str, int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
     receiver: dict[str, int] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+    """A few of the rows that are missing."""
 
     @property
     def complaints(self) -> list[str]:
@@ -83,7 +85,8 @@ def make_report(subject: str, plan: Plan, facts: Facts, posts: list[Post], cours
     keys = [shot.key for shot in plan.shots]
     states = Counter(state for key in keys for state in facts.states.get(key, ()))
     at_rest = sum(_rests_once(facts, key) for key in keys)
-    wanted_rows = _ledger(plan)
+    once = Counter(dict.fromkeys(facts.ledger, 1))
+    untold = [f"{key} has no row for {sku}" for key, sku in sorted(_shown(plan) - facts.ledger.keys())]
     expected = expected_alerts(plan, facts)
     ids = {(post.message_id, post.type, post.about) for post in posts}
     return Report(
@@ -92,8 +95,8 @@ def make_report(subject: str, plan: Plan, facts: Facts, posts: list[Post], cours
         photos=len(keys),
         terminal=at_rest,
         lost=len(keys) - at_rest,
-        doubled_ledger_rows=_over(facts.ledger, wanted_rows) + _over(facts.received, plan.received),
-        missing_ledger_rows=_over(wanted_rows, facts.ledger) + _over(plan.received, facts.received),
+        doubled_ledger_rows=_over(facts.ledger, once) + _over(facts.received, plan.received),
+        missing_ledger_rows=len(untold) + _over(plan.received, facts.received),
         doubled_reorders=_over(facts.reorders, plan.reorders),
         missing_reorders=_over(plan.reorders, facts.reorders),
         wrong_levels=sum(facts.levels.get(place) != units for place, units in plan.levels.items()),
@@ -112,6 +115,7 @@ def make_report(subject: str, plan: Plan, facts: Facts, posts: list[Post], cours
         s3_troubles=dict(course.troubles),
         events=dict(course.told),
         receiver=dict(course.moods),
+        examples=untold[:5],
     )
 
 
@@ -131,9 +135,9 @@ def _rests_once(facts: Facts, key: str) -> bool:
     return len(states) == 1 and states[0] in AT_REST
 
 
-def _ledger(plan: Plan) -> Counter[tuple[str, str]]:
-    """(key, sku) of every row that a photo must leave: one a product it shows."""
-    return Counter((shot.key, sku) for shot in plan.shots for sku in {sku for sku in shot.shows if sku is not None})
+def _shown(plan: Plan) -> set[tuple[str, str]]:
+    """(key, sku) of every row that there must be: one a product that a photo shows."""
+    return {(shot.key, sku) for shot in plan.shots for sku in shot.shows if sku is not None}
 
 
 def _over(these: Any, those: Any) -> int:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from inventory_match.checkup import QUEUES, queues_served
 from inventory_match.domain.errors import ServiceUnavailable
+from inventory_match.rendering.designs import PackDesign
 from inventory_match.soak.acts import Saboteur, make_acts
 from inventory_match.soak.crew import Crew
 from inventory_match.soak.pictures import designs, photo_bytes
-from inventory_match.soak.plan import SHELVES, Shot, make_plan
+from inventory_match.soak.plan import Shot, make_plan, products_for
 from inventory_match.soak.report import Course, Report, expected_alerts, make_report, received
-from inventory_match.soak.stand import Stand, patiently, standing
+from inventory_match.soak.stand import Stand, standing
 from inventory_match.soak.subject import Subject
 
 AHEAD = 24
@@ -37,6 +38,7 @@ Progress = Callable[[str, int, int], None]
 @dataclass(slots=True)
 class _Soak:
     stand: Stand
+    packs: dict[str, PackDesign]
     subject: Subject
     crew: Crew
     progress: Progress
@@ -47,7 +49,7 @@ class _Soak:
         saboteur.start()
         try:
             for number, shot in enumerate(plan.storm, 1):
-                patiently(lambda shot=shot: self.stand.upload(shot.key, photo_bytes(shot)))  # type: ignore[misc]
+                self.upload(shot)
                 uploaded.append(shot.key)
                 saboteur.uploaded(number / len(plan.storm))
                 self.progress("storm", number, len(plan.storm))
@@ -57,6 +59,10 @@ class _Soak:
         finally:
             saboteur.finish()
             self.stand.calm()
+
+    def upload(self, shot: Shot) -> None:
+        """As its camera would."""
+        self.stand.upload(shot.key, photo_bytes(shot, self.packs))
 
     def drain(self, keys: list[str], seconds: float = DRAIN_S) -> float:
         """Seconds until all of them are at rest, or until nobody waits any longer."""
@@ -74,10 +80,11 @@ class _Soak:
 
     def close(self, shots: tuple[Shot, ...]) -> None:
         """The last photos of the day, one of each shelf at a time."""
-        for first in range(0, len(shots), len(SHELVES)):
-            round_ = shots[first : first + len(SHELVES)]
+        together = len(self.stand.plan.shelves)
+        for first in range(0, len(shots), together):
+            round_ = shots[first : first + together]
             for shot in round_:
-                self.stand.upload(shot.key, photo_bytes(shot))
+                self.upload(shot)
             self.drain([shot.key for shot in round_], 30)
 
 
@@ -87,15 +94,15 @@ def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progr
     Raises ServiceUnavailable where the subject's processes do not come up, ValueError for too few photos.
     """
     began = time.monotonic()
-    skus = [design.sku for design in designs()]
-    plan = make_plan(photos, seed, skus, datetime.now(UTC).replace(microsecond=0) - _AGE)
+    packs = {design.sku: design for design in designs(products_for(photos))}
+    plan = make_plan(photos, seed, list(packs), datetime.now(UTC).replace(microsecond=0) - _AGE)
     with ExitStack() as held:
         progress("starting", 0, 1)
-        stand = held.enter_context(standing(plan, folder))
+        stand = held.enter_context(standing(plan, list(packs.values()), folder))
         subject.prepare(stand)
         crew = held.enter_context(Crew(subject.commands(), stand.environment_of_processes, folder / "soak.log"))
         _await_workers(stand)
-        run = _Soak(stand, subject, crew, progress)
+        run = _Soak(stand, packs, subject, crew, progress)
         saboteur = Saboteur(stand, crew, make_acts(photos, seed), seed)
         run.storm(saboteur)
         keys = [shot.key for shot in plan.storm]

@@ -34,7 +34,9 @@ class FaultyS3:
     def __init__(self, upstream: str, bucket: str, shots: Iterable[Shot]) -> None:
         parts = urlsplit(upstream)
         self._upstream = (str(parts.hostname), int(parts.port or 80))
-        self._left = {f"/{bucket}/{shot.key}": (shot.trouble, shot.refusals) for shot in shots if shot.trouble}
+        self._left: dict[str, tuple[Trouble, int]] = {
+            f"/{bucket}/{shot.key}": (shot.trouble, shot.refusals) for shot in shots if shot.trouble
+        }
         self._lock = threading.Lock()
         self._trap: Callable[[], None] | None = None
         self._storm = True
@@ -69,12 +71,12 @@ class FaultyS3:
         if method != "GET" or not self._storm:
             return ""
         with self._lock:
-            trouble, left = self._left.get(unquote(path), ("", 0))
-            if not left:
+            found = self._left.get(unquote(path))
+            if found is None or not found[1]:
                 return ""
-            self._left[unquote(path)] = (trouble, left - 1)
-            self.met[trouble] += 1
-        return trouble
+            self._left[unquote(path)] = (found[0], found[1] - 1)
+            self.met[found[0]] += 1
+        return found[0]
 
     def sprung(self, target: str) -> Callable[[], None] | None:
         """The trap, where this request is the one it was set for."""
@@ -145,4 +147,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _error(code: str) -> bytes:
-    return f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>a bad day</Message></Error>'.encode()
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>a bad day</Message></Error>'.encode()
+    )

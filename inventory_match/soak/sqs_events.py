@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from random import Random
 from typing import Any, Self
+from urllib.parse import unquote_plus
 
 from inventory_match.domain.errors import ServiceUnavailable
 from inventory_match.s3.queue import SqsQueue
@@ -61,8 +62,8 @@ class TwistedNews:
 
     def _take(self, body: str) -> None:
         told = json.loads(body)
-        key = next((record["s3"]["object"]["key"] for record in told.get("Records", [])), None)
-        telling = "once" if key is None or self._calm.is_set() else self._telling.get(key, "once")
+        key = next((record["s3"]["object"]["key"] for record in told.get("Records", [])), "")
+        telling = "once" if self._calm.is_set() else self._telling.get(unquote_plus(key), "once")
         self.told[telling] += 1
         if telling == "late":
             self._late.append(json.dumps(_older(told)))
@@ -84,6 +85,6 @@ class TwistedNews:
 def _older(told: dict[str, Any]) -> dict[str, Any]:
     """The same news with the time it would carry had it travelled for an hour."""
     for record in told["Records"]:
-        at = datetime.fromisoformat(record["eventTime"].replace("Z", "+00:00")) - HOUR
+        at = datetime.fromisoformat(record["eventTime"]) - HOUR
         record["eventTime"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return told

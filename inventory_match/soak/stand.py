@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from sqlalchemy import text
@@ -18,10 +18,10 @@ from inventory_match.bootstrap import App
 from inventory_match.domain.errors import ServiceUnavailable
 from inventory_match.embedded.machine import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Machine
 from inventory_match.rendering.catalog import write_catalog
+from inventory_match.rendering.designs import PackDesign
 from inventory_match.s3.clients import sqs_client
 from inventory_match.s3.queue import SqsQueue
 from inventory_match.settings import PREFIX, Settings
-from inventory_match.soak.pictures import designs
 from inventory_match.soak.plan import Plan
 from inventory_match.soak.receivers import FaultyReceiver
 from inventory_match.soak.s3_faults import FaultyS3
@@ -44,6 +44,7 @@ QUICK = {
     "log_format": "json",
 }
 """A day of faults in minutes: whatever waits by the clock waits less."""
+T = TypeVar("T")
 _PATIENCE_S = 30.0
 """How long a server that is being restarted may take to answer us."""
 
@@ -92,7 +93,7 @@ class Stand:
         self.news.calm()
 
 
-def patiently(ask: Callable[[], Any]) -> Any:
+def patiently(ask: Callable[[], T]) -> T:
     """The answer, waited for while a server is away on purpose. Raises ServiceUnavailable in the end."""
     until = time.monotonic() + _PATIENCE_S
     while True:
@@ -105,7 +106,7 @@ def patiently(ask: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def standing(plan: Plan, folder: Path) -> Iterator[Stand]:
+def standing(plan: Plan, designs: Sequence[PackDesign], folder: Path) -> Iterator[Stand]:
     """Servers and saboteurs up, nothing prepared; all of it is gone at the end. `folder` gets the catalog's pictures."""
     with ExitStack() as held:
         machine = held.enter_context(Machine())
@@ -123,7 +124,7 @@ def standing(plan: Plan, folder: Path) -> Iterator[Stand]:
             "QUEUE_URL": twisted.replace(machine.s3_endpoint, faulty.endpoint),
         }
         environment = ours | {f"{PREFIX}{name}": value for name, value in through.items()}
-        catalog = write_catalog(folder / "catalog", designs(), references=1)
+        catalog = write_catalog(folder / "catalog", designs, references=1)
         yield Stand(plan, machine, app, faulty, news, receiver, secret, catalog, environment)
 
 

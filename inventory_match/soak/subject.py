@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sqlalchemy import text
-
 from inventory_match import catalog_file, intake, site_file
 from inventory_match.apply_site import apply_site
-from inventory_match.bootstrap import WORKERS, App, migrations
+from inventory_match.bootstrap import WORKERS, migrations
 from inventory_match.db import migrate, outbox, photos
 from inventory_match.domain.events import EventType
 from inventory_match.domain.photos import PhotoState
@@ -120,7 +118,8 @@ class Product:
     def facts(self, stand: Stand) -> Facts:
         ledger = stand.rows(
             "select p.key, e.sku, count(*) from inventory_match.stock_event e"
-            " join inventory_match.photo p on p.id = e.photo_id or e.idempotency_key like 'photo:' || p.id || ':%'"
+            # A movement names its photo in its key alone.
+            " join inventory_match.photo p on p.id = coalesce(e.photo_id, split_part(e.idempotency_key, ':', 3)::bigint)"
             " group by 1, 2"
         )
         received = stand.rows(
