@@ -27,7 +27,7 @@ AHEAD = 24
 """Photos that may be on their way before the next is uploaded."""
 PAUSE_S = 0.6
 """The longest a photo waits for that, so that a subject that loses photos does not hold up the storm."""
-READY_S, DRAIN_S, SENT_S = 120.0, 180.0, 30.0
+READY_S, SENT_S = 120.0, 30.0
 _AGE = timedelta(days=2)
 """How old the day's photos are: younger than any retention, and never ahead of a clock."""
 
@@ -64,10 +64,13 @@ class _Soak:
         """As its camera would."""
         self.stand.upload(shot.key, photo_bytes(shot, self.packs))
 
-    def drain(self, keys: list[str], seconds: float = DRAIN_S) -> float:
-        """Seconds until all of them are at rest, or until nobody waits any longer."""
-        began = time.monotonic()
-        while (left := self.subject.unfinished(self.stand, keys)) and time.monotonic() - began < seconds:
+    def drain(self, keys: list[str]) -> float:
+        """Seconds until all of them are at rest, or until nothing has moved for as long as the subject ever pauses."""
+        began = moved = time.monotonic()
+        last = -1
+        while (left := self.subject.unfinished(self.stand, keys)) and time.monotonic() - moved < self.subject.pause_s:
+            if left != last:
+                last, moved = left, time.monotonic()
             self.progress("calm", len(keys) - left, len(keys))
             time.sleep(0.1)
         return time.monotonic() - began
@@ -85,7 +88,7 @@ class _Soak:
             round_ = shots[first : first + together]
             for shot in round_:
                 self.upload(shot)
-            self.drain([shot.key for shot in round_], 30)
+            self.drain([shot.key for shot in round_])
 
 
 def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progress = lambda *_: None) -> Report:
@@ -111,12 +114,12 @@ def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progr
         run.drain(keys)
         drained = time.monotonic() - calm
         tried = subject.try_again(stand)
-        run.drain(keys, 60)
+        run.drain(keys)
         run.close(plan.closing)
         run.sent()
         before = received(expected_alerts(plan, subject.facts(stand)), list(stand.receiver.posts))
         again = subject.try_again(stand)
-        run.drain(keys, 60)
+        run.drain(keys)
         run.sent()
         facts = subject.facts(stand)
         course = Course(

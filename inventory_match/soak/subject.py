@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from inventory_match import catalog_file, intake, site_file
@@ -46,6 +47,8 @@ class Subject(Protocol):
     """What is tried. `stand` holds a healthy way to its servers; its processes get the saboteur's."""
 
     name: str
+    pause_s: float
+    """The longest it ever waits before it goes on with a photo; after that nothing more is to be expected."""
 
     def prepare(self, stand: Stand) -> None:
         """Before the first process starts."""
@@ -73,6 +76,7 @@ class Product:
     """Ours, as a user runs it: three workers (two on wrong clocks), the intake, and beat."""
 
     name = "inventory-match"
+    pause_s = 60.0
 
     def prepare(self, stand: Stand) -> None:
         app = stand.app
@@ -143,14 +147,15 @@ class Product:
         return found
 
 
-def worker(app: str, seconds_off: int) -> list[str]:
-    """Arguments of a Celery worker with one process, on a clock that is off."""
+def worker(app: str, seconds_off: int, home: Path | None = None) -> list[str]:
+    """Arguments of a Celery worker with one process, on a clock that is off. `home`: where `app` is imported from."""
     skewed = ["inventory_match.soak.skewed", str(seconds_off)] if seconds_off else []
     modules = [*skewed, "celery"]
     options = ["--concurrency", "1", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     name = ["--hostname", f"clock{seconds_off:+d}@%h"]
     queues = ["--queues", "photos,chores,embedding"]
-    return [sys.executable, "-m", *modules, "--quiet", "--app", app, "worker", *options, *name, *queues]
+    where = [] if home is None else ["--workdir", str(home)]
+    return [sys.executable, "-m", *modules, "--quiet", *where, "--app", app, "worker", *options, *name, *queues]
 
 
 __all__ = ["AT_REST", "Facts", "Plan", "Product", "Subject", "worker"]
