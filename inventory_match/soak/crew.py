@@ -50,6 +50,7 @@ class Crew:
 
     def __exit__(self, *_: object) -> None:
         self._supervisor.request_stop()
+        self._supervisor.request_stop()  # at once: all that is to be known is known
         self._thread.join()
         self._stopping.set()
         self._watch.join()
