@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
     from inventory_match.vision.encoder import FileEncoder
+    from inventory_match.vision.isolation import IsolatedDecoder
     from inventory_match.vision.weights import EncoderRecord
     from inventory_match.webhooks.sender import WebhookSender
 
@@ -94,12 +95,22 @@ class App:
         return SqsQueue(client, settings.queue_url, settings.queue_wait)
 
     @cached_property
+    def isolated_decoder(self) -> IsolatedDecoder:
+        """One child process for everything this process decodes."""
+        from inventory_match.vision.decoding import Limits
+        from inventory_match.vision.isolation import IsolatedDecoder
+
+        caps = self.settings
+        limits = Limits(caps.photo_max_bytes, caps.photo_max_pixels, caps.decode_limit, caps.decode_max_mib)
+        return IsolatedDecoder(limits)
+
+    @cached_property
     def decoder(self) -> ports.Decoder:
-        from inventory_match.vision.images import decoder
+        from inventory_match.vision.images import judged
 
         settings = self.settings
         limits = QualityLimits(settings.min_brightness, settings.min_contrast, settings.min_sharpness)
-        return decoder(settings.photo_max_bytes, settings.photo_max_pixels, limits)
+        return judged(self.isolated_decoder, limits)
 
     @cached_property
     def detector(self) -> ports.Detector:
@@ -158,10 +169,11 @@ class App:
 
     @cached_property
     def reference_decoder(self) -> ports.Decoder:
-        """Knows no quality limits: a packshot may be as plain as it likes."""
-        from inventory_match.vision.images import decoder
+        """Knows no quality limits: a packshot may be as plain as it likes. Isolated too: whoever may write to the bucket
+        or to a catalog's folder decides what it reads, and a task that embeds references has hours to hang in."""
+        from inventory_match.vision.isolation import firmly
 
-        return decoder(self.settings.photo_max_bytes, self.settings.photo_max_pixels)
+        return firmly(self.isolated_decoder)
 
     def pixels(self, ref: ObjectRef) -> ports.Image:
         """An object of the bucket, upright, RGB (h, w, 3). Raises PhotoSuperseded where it is gone."""

@@ -27,6 +27,8 @@ from inventory_match.domain.errors import ConfigurationError
 PREFIX = "INVENTORY_MATCH_"
 CONFIG_VARIABLE = "INVENTORY_MATCH_CONFIG"
 DEFAULT_CONFIG = "inventory-match.toml"
+DECODE_BYTES_A_PIXEL = 24
+"""Measured: the hungriest kind of file, a turned WebP with transparency, takes 20."""
 _CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -75,6 +77,10 @@ class Settings(BaseSettings):
 
     photo_max_bytes: int = Field(default=25 * 2**20, gt=0)
     photo_max_pixels: int = Field(default=60_000_000, gt=0)
+    decode_seconds: float | None = Field(default=None, gt=0)
+    """A photo whose decoding takes longer is put down, and its worker goes on; None: 30, or a third of a shorter lease."""
+    decode_max_mib: int = Field(default=1536, gt=0)
+    """Memory that decoding one photo may take, MiB; held by the kernel on Linux."""
     min_brightness: float = Field(default=12.0, ge=0)
     min_contrast: float = Field(default=4.0, ge=0)
     min_sharpness: float = Field(default=4.0, ge=0)
@@ -129,6 +135,26 @@ class Settings(BaseSettings):
         if self.aws_read_timeout <= self.queue_wait:
             raise ValueError("aws_read_timeout must be longer than queue_wait, or every long poll is cut off")
         return self
+
+    @model_validator(mode="after")
+    def _decoding_fits(self) -> Self:
+        if self.decode_seconds is not None and self.decode_seconds > self.photo_lease / 2:
+            raise ValueError(
+                f"decode_seconds {self.decode_seconds:g} is more than half of photo_lease {self.photo_lease:g}: a photo that"
+                " hangs must be put down while its worker still holds it; lower decode_seconds or raise photo_lease"
+            )
+        least = math.ceil(self.photo_max_pixels * DECODE_BYTES_A_PIXEL / 2**20)
+        if self.decode_max_mib < least:
+            raise ValueError(
+                f"decode_max_mib {self.decode_max_mib} is too little for photo_max_pixels {self.photo_max_pixels}, which"
+                f" take up to {least} MiB; raise decode_max_mib or lower photo_max_pixels"
+            )
+        return self
+
+    @property
+    def decode_limit(self) -> float:
+        """Seconds one photo may take to decode."""
+        return min(30.0, max(1.0, self.photo_lease / 3)) if self.decode_seconds is None else self.decode_seconds
 
     @property
     def webhook_waits(self) -> tuple[float, ...]:

@@ -3,7 +3,10 @@
 InventoryMatchError
 ├── Transient                  trying again later may help: the photo goes back, the delivery is rescheduled
 │   ├── ServiceUnavailable     S3, Postgres, Redis or the queue did not answer in time
-│   ├── OutOfTime              the photo took longer than its limit
+│   ├── DecoderStopped         a photo was too much for the decoder, which was started again
+│   │   ├── OutOfTime          it took longer than its limit
+│   │   ├── OutOfMemory        it needed more memory than its limit
+│   │   └── DecoderDied        a signal or a fault ended the decoder
 │   └── EncoderPruned          the vectors a photo was to be compared with are gone: it is seen again
 └── Permanent                  trying again gives the same answer
     ├── PhotoRejected          not an image, too large, too dark: the photo rests as `rejected`
@@ -31,8 +34,20 @@ class ServiceUnavailable(Transient):
     """A server did not answer, or answered that it is overloaded."""
 
 
-class OutOfTime(Transient):
+class DecoderStopped(Transient):
+    """A photo was too much for the decoder. It may have been the machine's load: it is tried again, a few times."""
+
+
+class OutOfTime(DecoderStopped):
     """A photo took longer than its limit."""
+
+
+class OutOfMemory(DecoderStopped):
+    """A photo needed more memory than its limit."""
+
+
+class DecoderDied(DecoderStopped):
+    """The decoder ended in the middle of a photo."""
 
 
 class EncoderPruned(Transient):
@@ -91,11 +106,14 @@ __all__ = [
     "AddressRefused",
     "ConfigurationError",
     "Conflict",
+    "DecoderDied",
+    "DecoderStopped",
     "EncoderPruned",
     "InvalidInput",
     "InventoryMatchError",
     "MessageUnreadable",
     "NotFound",
+    "OutOfMemory",
     "OutOfTime",
     "Permanent",
     "PhotoRejected",
