@@ -76,8 +76,8 @@ def _log(**_: object) -> None:
 @celeryd_init.connect
 def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
     """A worker that can see nothing ends here, before it takes a photo from one that can."""
-    served = options.get("queues")
-    if served and not {"photos", "embedding"} & set(str(served).split(",")):
+    served = options.get("queues") or ()  # names, one by one or with commas between them; none: all
+    if served and not {"photos", "embedding"} & set(served if not isinstance(served, str) else served.split(",")):
         return
     _log()
     parts = App(Settings())

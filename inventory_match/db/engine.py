@@ -21,10 +21,12 @@ _RETRYABLE = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03")
 """Serialization, deadlock, lock timeout, cancelled, shutdown (three kinds)."""
 _RETRYABLE_CLASSES = ("08", "53")
 """The connection broke; the server is short of something: disk, memory, connections."""
+_FEWER = "start fewer worker processes (--concurrency), or raise max_connections of Postgres"
 _CURES = {
     "No space left on device": "free space on the disk of Postgres",
-    "too many clients": "start fewer worker processes (--concurrency), or raise max_connections of Postgres",
-    "remaining connection slots": "start fewer worker processes (--concurrency), or raise max_connections of Postgres",
+    "too many clients": _FEWER,
+    "too many connections": _FEWER,
+    "remaining connection slots": _FEWER,
 }
 """By what a refused login says: it has no code. Servers that speak another language lose only the advice."""
 
