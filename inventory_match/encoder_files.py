@@ -22,10 +22,10 @@ from inventory_match.intake import ENCODERS_PREFIX
 from inventory_match.vision.weights import EncoderRecord, read_file, read_record
 
 if TYPE_CHECKING:
-    from inventory_match import ports
     from inventory_match.db.catalog import Encoder
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.s3.store import S3Store
+    from inventory_match.vision.encoder import FileEncoder
 
 IN_MEMORY = 2
 """Networks held at once: around a switch photos seen by either may still come, and a build runs beside the active one."""
@@ -44,17 +44,21 @@ class EncoderFiles:
         bucket: str,
         folder: Path,
         configured: Callable[[], EncoderRecord],
-        make: Callable[[EncoderRecord], ports.Encoder],
+        make: Callable[[EncoderRecord], FileEncoder],
     ) -> None:
         self._store, self._bucket, self._folder = store, bucket, folder
         self._configured, self.make = configured, make
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, ports.Encoder] = OrderedDict()
+        self._loaded: OrderedDict[str, FileEncoder] = OrderedDict()
 
-    def encoder(self, row: Encoder) -> ports.Encoder:
-        """What embeds as the row says; the least lately used one makes room for it."""
+    def encoder(self, row: Encoder) -> FileEncoder:
+        """What embeds as the row says; the least lately used one makes room for it.
+
+        One that has not read its file yet is not relied on: that file may be replaced before it does.
+        """
         with self._lock:
-            if row.sha256 not in self._loaded:
+            held = self._loaded.get(row.sha256)
+            if held is None or not held.loaded:
                 self._loaded[row.sha256] = self.make(self.record(row))
             self._loaded.move_to_end(row.sha256)
             while len(self._loaded) > IN_MEMORY:

@@ -3,6 +3,9 @@
 One step takes a few references: fetch from the bucket ─► decode ─► embed, then one short transaction. A step is small, so
 that a worker comes back to its photos, and what a killed worker had in hand is a second's work. Steps are asked for by a
 Celery task that asks again, by a chore where that was lost, or by `encoders build --here`.
+
+Where a step died, one of its references may have killed it. So the next one goes `alone`: one reference after the other,
+each noted as a failure before it is touched and cleared of it afterwards. The guilty one dies alone, and is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import structlog
 from inventory_match.db import catalog
 from inventory_match.db.catalog import builds
 from inventory_match.db.catalog.builds import Lacking
-from inventory_match.domain.errors import ConfigurationError, Permanent
+from inventory_match.domain.errors import ConfigurationError, Permanent, Transient
 from inventory_match.domain.photos import ObjectRef
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ STEP = 32
 """References a step at most; where the rate is lower, about a second's worth."""
 STEP_BYTES = 128 * 2**20
 """Pixels in memory at once."""
+DIED = "its worker died, or failed, with this reference alone in hand; `inventory-match encoders build` tries it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,12 @@ def begin(workshop: Workshop, unit_of_work: UnitOfWork, record: EncoderRecord) -
     return encoder
 
 
-def step(workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int) -> float | None:
+def step(workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int, *, alone: bool = False) -> float | None:
     """Embeds the next references of the encoder; returns the seconds to wait before the next step is asked for.
 
-    None: none needs to be, because all is done, or because somebody else is at it. Raises ConfigurationError where the
-    encoder's file cannot be had, Transient errors where a server does not answer: then this step never happened.
+    None: none needs to be, because all is done, or because somebody else is at it. `alone`: the step before may have died,
+    see above; it does not wait for its turn. Raises ConfigurationError where the encoder's file cannot be had, Transient
+    errors where a server does not answer: then this step never happened.
     """
     size = min(STEP, max(1, round(workshop.rate))) if workshop.rate else STEP
     with builds.only_builder(unit_of_work.engine, encoder_id) as mine:
@@ -78,23 +83,36 @@ def step(workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int) -> float
         with unit_of_work() as session:
             row = session.get_one(catalog.Encoder, encoder_id)
             batch = [] if row.pruned_at else builds.lacking(session, encoder_id, size)
-            if batch and not builds.take_turn(session, encoder_id, len(batch), workshop.rate):
+            if batch and not builds.take_turn(session, encoder_id, len(batch), workshop.rate) and not alone:
                 return builds.seconds_to_turn(session, encoder_id)
         if not batch:
             _finish(workshop, unit_of_work, row)
             return None
-        encoder = workshop.files.encoder(row)
-        for part in _opened(workshop, unit_of_work, encoder_id, batch):
-            vectors = encoder.embed([image for _, image in part])
-            found = [(one.id, one.sku, vector) for (one, _), vector in zip(part, vectors, strict=True)]
+        try:
+            _embed(workshop, unit_of_work, row, batch, alone=alone)
+        except (Transient, ConfigurationError):  # a server's fault or this host's, not the reference's
             with unit_of_work() as session:
-                builds.write_vectors(session, encoder_id, found)
+                builds.withdraw_failures(session, encoder_id, [one.id for one in batch], DIED)
+            raise
     with unit_of_work() as session:
         return builds.seconds_to_turn(session, encoder_id)
 
 
+def _embed(
+    workshop: Workshop, unit_of_work: UnitOfWork, row: catalog.Encoder, batch: Sequence[Lacking], *, alone: bool
+) -> None:
+    encoder = workshop.files.encoder(row)
+    for part in _opened(workshop, unit_of_work, row.id, batch, alone=alone):
+        vectors = encoder.embed([image for _, image in part])
+        found = [(one.id, one.sku, vector) for (one, _), vector in zip(part, vectors, strict=True)]
+        with unit_of_work() as session:
+            if alone:
+                builds.withdraw_failures(session, row.id, [one.id for one, _ in part], DIED)
+            builds.write_vectors(session, row.id, found)
+
+
 def _opened(
-    workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int, batch: Sequence[Lacking]
+    workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int, batch: Sequence[Lacking], *, alone: bool
 ) -> Iterator[list[tuple[Lacking, ports.Image]]]:
     """The references and their pixels, as many at once as memory should hold. One that cannot be read stops no other.
 
@@ -105,6 +123,9 @@ def _opened(
     refused: list[tuple[Lacking, Permanent]] = []
     some = False
     for one in batch:
+        if alone:
+            with unit_of_work() as session:
+                builds.note_failure(session, encoder_id, one.id, f"{one.sku}: {DIED}")
         try:
             image = workshop.decode(workshop.store.fetch(ObjectRef(one.bucket, one.key, None, ""))).image
         except Permanent as error:
@@ -113,7 +134,7 @@ def _opened(
             continue
         some = True
         held.append((one, image))
-        if sum(pixels.nbytes for _, pixels in held) >= STEP_BYTES:
+        if alone or sum(pixels.nbytes for _, pixels in held) >= STEP_BYTES:
             yield held
             held = []
     if refused and not some:

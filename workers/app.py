@@ -9,15 +9,19 @@ from __future__ import annotations
 import logging
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging, worker_init, worker_process_init
+from celery.signals import celeryd_init, setup_logging, worker_init, worker_process_init
 
+from inventory_match import encoder_at_start
 from inventory_match.bootstrap import App
-from inventory_match.domain.errors import Transient
+from inventory_match.domain.errors import ConfigurationError, Transient
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CLOCKS_APART_S = 900.0
 """By so much may the clocks of workers and beat differ before chores are thrown away unseen."""
@@ -77,6 +81,22 @@ def _log(**_: object) -> None:
     for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         # A line for every chore every few seconds says nothing; what failed is logged as a warning or worse.
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@celeryd_init.connect
+def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
+    """A worker that can see nothing ends here, before it takes a photo from one that can."""
+    served = options.get("queues") or ()  # names, one by one or with commas between them; none: all
+    if served and not {"photos", "embedding"} & set(served if not isinstance(served, str) else served.split(",")):
+        return
+    _log()
+    parts = App(Settings())
+    try:
+        encoder_at_start.wait_for(parts)
+    except ConfigurationError as error:
+        raise SystemExit(f"Error: {error}") from error
+    finally:
+        parts.engine.dispose()  # before the fork: no connection is shared between processes
 
 
 @worker_init.connect

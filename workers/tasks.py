@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from inventory_match import chores, delivery, pipeline, reembed
 from inventory_match.db import outbox
 from inventory_match.db.catalog import builds
 
 from .app import app, app_parts
+
+if TYPE_CHECKING:
+    from celery import Task
 
 INDEX_SECONDS = 3 * 3600
 """The last step of a build makes an index, which takes minutes where references are hundreds of thousands."""
@@ -43,11 +47,12 @@ def sweep() -> None:
         deliver_webhooks.delay()
 
 
-@app.task(name="inventory_match.embed_references", time_limit=INDEX_SECONDS)
-def embed_references(encoder_id: int) -> None:
-    """Gives an encoder a few of the vectors it lacks, and comes again for the next."""
+@app.task(name="inventory_match.embed_references", time_limit=INDEX_SECONDS, bind=True)
+def embed_references(self: Task[..., None], encoder_id: int, alone: bool = False) -> None:
+    """Gives an encoder a few of the vectors it lacks, and comes again for the next; carefully where the last one died."""
     parts = app_parts()
-    wait = reembed.step(parts.workshop, parts.unit_of_work, encoder_id)
+    died = alone or bool((self.request.delivery_info or {}).get("redelivered"))
+    wait = reembed.step(parts.workshop, parts.unit_of_work, encoder_id, alone=died)
     if wait is not None:
         embed_references.apply_async((encoder_id,), countdown=wait)
 
@@ -60,7 +65,7 @@ def embed_missing() -> None:
     with parts.unit_of_work() as session:
         waiting = builds.idle_builds(session)
     for encoder_id in waiting:
-        embed_references.delay(encoder_id)
+        embed_references.delay(encoder_id, alone=True)  # nobody knows why it stood still
 
 
 @app.task(name="inventory_match.notice_silence")

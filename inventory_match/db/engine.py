@@ -18,20 +18,38 @@ from sqlalchemy.orm import Session
 
 from inventory_match.domain.errors import ServiceUnavailable
 
-_RETRYABLE = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300")
-"""Serialization, deadlock, lock timeout, cancelled, shutdown (three kinds), too many connections."""
+_RETRYABLE = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03")
+"""Serialization, deadlock, lock timeout, cancelled, shutdown (three kinds)."""
+_RETRYABLE_CLASSES = ("08", "53")
+"""The connection broke; the server is short of something: disk, memory, connections."""
+_FEWER = "start fewer worker processes (--concurrency), or raise max_connections of Postgres"
+_CURES = {
+    "No space left on device": "free space on the disk of Postgres",
+    "too many clients": _FEWER,
+    "too many connections": _FEWER,
+    "remaining connection slots": _FEWER,
+}
+"""By what a refused login says: it has no code. Servers that speak another language lose only the advice."""
 
 
 def make_engine(
-    url: str, *, pool_size: int = 5, lock_timeout_ms: int = 10_000, statement_timeout_ms: int = 60_000
+    url: str,
+    *,
+    pool_size: int = 5,
+    pool_wait: float = 10,
+    lock_timeout_ms: int = 10_000,
+    statement_timeout_ms: int = 60_000,
 ) -> Engine:
-    """An engine for a `postgresql+psycopg://` URL. Waits at most 10 s for a connection, then raises ServiceUnavailable."""
+    """An engine for a `postgresql+psycopg://` URL: at most `2 * pool_size` connections for one process.
+
+    Who needs one waits at most `pool_wait` seconds for it; the unit of work then raises ServiceUnavailable.
+    """
     options = f"-c timezone=UTC -c lock_timeout={lock_timeout_ms} -c statement_timeout={statement_timeout_ms}"
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_timeout=10,
+        pool_timeout=pool_wait,
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text ends in logs, and among the parameters are webhook secrets
         connect_args={"options": options, "connect_timeout": 10, "application_name": "inventory-match"},
@@ -69,11 +87,18 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise ServiceUnavailable(f"no database connection became free: {error}") from error
+        raise ServiceUnavailable(
+            f"no database connection became free ({str(error).partition(' (')[0]}): this process does more at once than its"
+            " pool holds; run fewer threads in it, and more processes instead (worker --concurrency)"
+        ) from error
     except DBAPIError as error:
         if is_transient(error):
-            raise ServiceUnavailable(f"database: {error.orig}") from error
+            raise ServiceUnavailable(f"database: {error.orig}{_cure(str(error.orig))}") from error
         raise
+
+
+def _cure(said: str) -> str:
+    return next((f" ({cure})" for sign, cure in _CURES.items() if sign in said), "")
 
 
 def is_transient(error: DBAPIError) -> bool:
@@ -81,4 +106,4 @@ def is_transient(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         return error.connection_invalidated or isinstance(error, OperationalError)
-    return state in _RETRYABLE or state.startswith("08")
+    return state in _RETRYABLE or state.startswith(_RETRYABLE_CLASSES)

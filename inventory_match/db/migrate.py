@@ -10,9 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from inventory_match.domain.errors import ConfigurationError, Conflict
+from inventory_match.domain.errors import ConfigurationError, Conflict, ServiceUnavailable
 
 from .models import SCHEMA, Base
 
@@ -107,10 +109,18 @@ def uninstall(engine: Engine) -> None:
 
 
 def _run(engine: Engine, migrations: Path, step: Callable[[Config], None]) -> None:
+    """In one transaction, however many versions. Raises ServiceUnavailable where a table is in use for too long."""
     made = config(migrations)
     with engine.connect() as connection:
         made.attributes["connection"] = connection
-        step(made)
+        try:
+            step(made)
+        except (LockNotAvailable, DBAPIError) as error:  # the first from files that are run by a bare cursor
+            told = error.orig if isinstance(error, DBAPIError) else error
+            if not isinstance(told, LockNotAvailable):
+                raise
+            cure = "somebody is using a table; run it again, or stop the workers first"
+            raise ServiceUnavailable(f"nothing was migrated: {told} ({cure})") from error
         connection.commit()
     # Connections learn pgvector's types when they are made: those from before the extension came never would.
     engine.dispose()

@@ -1,8 +1,8 @@
 """The life of a photo in rows: registered once, claimed by one worker at a time, rested in one state with one cause.
 
 The claim counts the attempt and is committed before the bytes are touched, so an image that kills its worker is tried a
-bounded number of times. Its number fences: a worker whose lease ran out can no longer write. Leases use the database's
-clock, because workers' clocks differ.
+bounded number of times. Its number and the end of its lease fence: a worker whose lease ran out can no longer write, and
+not either after a redrive, from which on the numbers come again. Leases use the database's clock, because workers' differ.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ ANEW: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A photo one worker may work on until its lease ends; `attempt` fences later writes."""
+    """A photo one worker may work on until its lease ends, at `until`, which with `attempt` fences later writes."""
 
     id: int
     ref: ObjectRef
     attempt: int
+    until: datetime
     event_time: datetime
     captured: Captured
     store: str
@@ -142,6 +143,7 @@ def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) 
         id=taken.id,
         ref=ObjectRef(taken.bucket, taken.key, taken.version_id, taken.etag),
         attempt=taken.attempts,
+        until=taken.next_attempt_at,
         event_time=taken.event_time,
         captured=Captured(taken.captured_at, taken.captured_source, taken.clock_ahead),
         store=str(taken.store),
@@ -251,4 +253,5 @@ def _storable(text_: str) -> str:
 
 
 def _mine(photo: Claimed) -> Any:
-    return (Photo.id == photo.id) & (Photo.attempts == photo.attempt) & (Photo.state == PhotoState.PROCESSING)
+    held = (Photo.attempts == photo.attempt) & (Photo.next_attempt_at == photo.until)
+    return (Photo.id == photo.id) & held & (Photo.state == PhotoState.PROCESSING)

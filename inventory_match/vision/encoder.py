@@ -53,6 +53,11 @@ class FileEncoder(ABC):
         """The encoder's identity: the sha256 of its file."""
         return self.record.sha256
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the file was read, so that nothing that becomes of it matters any more."""
+        return self._network is not None
+
     def embed(self, crops: Sequence[Image]) -> Embeddings:
         """RGB uint8 arrays (h, w, 3) of any sizes to float32 (n, dim), L2-normalised where the metric is cosine."""
         if not crops:

@@ -151,7 +151,8 @@ def read_file(record: EncoderRecord) -> bytes:
     data = _bytes(record.path)
     if hashlib.sha256(data).hexdigest() != record.sha256:
         raise ConfigurationError(
-            f"{record.path}: changed while in use; restart, so that vectors name the right encoder"
+            f"{record.path}: changed while in use; put the one with sha256 {record.sha256[:12]}… back, or run"
+            " `inventory-match encoders build FILE` with the new one"
         )
     return data
 

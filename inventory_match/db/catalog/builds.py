@@ -147,6 +147,17 @@ def note_failure(session: Session, encoder_id: int, reference_id: int, cause: st
     )
 
 
+def withdraw_failures(session: Session, encoder_id: int, references: Sequence[int], cause: str) -> None:
+    """Takes back what was noted of these references, if it was for `cause`."""
+    session.execute(
+        text(
+            "delete from inventory_match.encoder_failure"
+            " where encoder_id = :id and reference_id = any(:references) and position(:cause in cause) > 0"
+        ),
+        {"id": encoder_id, "references": list(references), "cause": cause},
+    )
+
+
 def failed(session: Session) -> set[tuple[str, str]]:
     """(sku, content hash) of every reference that some encoder could not embed."""
     rows = session.execute(

@@ -17,7 +17,10 @@ _STATES = ", ".join(f"'{state}'" for state in PhotoState)
 
 
 class Photo(Base):
-    """One version of one S3 object. `attempts` is counted before the bytes are touched, and fences a late worker out."""
+    """One version of one S3 object. `attempts` is counted before the bytes are touched.
+
+    While it is `processing`, `next_attempt_at` is the end of the lease, and both fence a late worker out.
+    """
 
     __tablename__ = "photo"
     id: Mapped[BigId]

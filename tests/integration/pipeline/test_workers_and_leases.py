@@ -15,7 +15,6 @@ from inventory_match.bookkeeping import Entry
 from inventory_match.db import photos
 from inventory_match.domain.errors import ServiceUnavailable
 from inventory_match.domain.photos import ObjectRef, PhotoState
-from inventory_match.pipeline import Seen
 from inventory_match.s3.clients import s3_client
 from inventory_match.s3.store import S3Store
 
@@ -60,41 +59,6 @@ def test_two_workers_race_for_one_photo_and_one_has_it(shop: Shop) -> None:
         assert sorted(states, key=str) == [None, PhotoState.DONE]
     assert shop.one("select max(attempts) from inventory_match.photo") == 1
     assert shop.one("select count(*) from inventory_match.stock_event") == 40
-
-
-def looks(shop: Shop, rounds: int, *shelves: tuple[str, str]) -> list[Seen]:
-    """Photos of these (camera, places), in turns, each claimed and seen and not yet settled."""
-    made = []
-    for camera, places in shelves:
-        ids = shop.draw_each(*places, minutes=range(rounds), camera=camera)
-        with shop.app.unit_of_work() as session:
-            claimed = [photos.claim(session, photo_id, timedelta(minutes=5), 3) for photo_id in ids]
-        assert claimed[0] is not None
-        seen = pipeline.see(claimed[0], replace(shop.eyes, store=shop.drawings))
-        made.append([replace(seen, photo=one, captured=one.captured) for one in claimed if one is not None])
-    return [one for turn in zip(*made, strict=True) for one in turn]
-
-
-def test_photos_settled_at_the_same_instant_never_lock_each_other(shop: Shop) -> None:
-    """Rounds on one shelf, and on two shelves that share their products in opposite order."""
-    shop.camera("other", 4)
-    gate = Barrier(2)
-
-    def settle(seen: list[Seen]) -> list[PhotoState | None]:
-        ended = []
-        for one in seen:
-            gate.wait(timeout=60)
-            with shop.app.unit_of_work() as session:
-                ended.append(pipeline.settle(session, one, shop.rules, NOW))
-        return ended
-
-    with ThreadPoolExecutor(2) as pool:
-        here = looks(shop, 15, ("cam", "ABCD"), ("cam", "ABC."))
-        there = looks(shop, 15, ("cam", "DCBA"), ("other", "DCB."))
-        both = [pool.submit(settle, here), pool.submit(settle, there)]
-        # A deadlock would be raised as ServiceUnavailable.
-        assert [one.result() for one in both] == [[PhotoState.DONE] * 30] * 2
-    assert shop.one("select count(*) from inventory_match.photo where state = 'done'") == 60
 
 
 def test_a_photo_waits_for_a_count_that_is_just_being_written(

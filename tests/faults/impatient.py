@@ -1,0 +1,8 @@
+"""The product's own worker, whose broker believes after a second that a task is lost: `celery --app tests.faults.impatient`."""
+
+from __future__ import annotations
+
+from inventory_match_workers.app import app
+
+__all__ = ["app"]
+app.conf.broker_transport_options = {"visibility_timeout": 1}

@@ -1,0 +1,174 @@
+"""Real workers that are stopped, killed, or given a task twice: photos in their hands are finished, by whom and when.
+
+A photo is held in the middle by a lock on its location, which its settling waits for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from kombu import Connection
+from sqlalchemy import text
+
+from inventory_match import chores, intake
+from inventory_match.bootstrap import App, migrations
+from inventory_match.db import migrate, models
+from inventory_match.domain.photos import ObjectRef, PhotoUploaded
+from inventory_match.embedded.machine import Machine
+from inventory_match.settings import PREFIX
+
+from ..integration.encoders.conftest import rows, take_in, tiny
+from ..integration.pipeline.conftest import regions, shelf_photo
+from .conftest import LOCKED, patiently, running, settings_of
+
+CELERY = ("-m", "celery", "--quiet", "--app", "tests.faults.impatient", "worker", "--queues", "photos,chores,embedding")
+OURS = ("-m", "inventory_match", "worker")
+QUICK = ("--without-gossip", "--without-mingle")
+LEASE_S = 20
+FAST = {"photo_lease": str(LEASE_S), "torch_threads": "1", "encoder_runtime": "torch", "rekick_after": "0.1"}
+
+
+@dataclass
+class Store:
+    """A shop with a machine of its own, so that no other test's tasks are in its Redis."""
+
+    app: App
+    environment: dict[str, str]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def upload(self, photos: int) -> list[int]:
+        """So many photos, each of a shelf of its own, kicked."""
+        found = []
+        for number in itertools.islice(self.numbers, photos):
+            code = f"shelf-{number}"
+            with self.app.unit_of_work() as session:
+                session.add(models.Location(store="s1", location=code, name=code))
+                session.flush()
+                session.add(models.Camera(
+                    camera=code, store="s1", location=code, kind="shelf", key_pattern=f"{code}/{{any}}", regions=regions(2)
+                ))  # fmt: skip
+            ref: ObjectRef = self.app.store.put(self.app.settings.bucket, f"{code}/1.png", shelf_photo("A", "B"))
+            found.append(PhotoUploaded(ref, datetime.now(UTC)))
+        return intake.scan(found, self.app.unit_of_work, self.app.kicker, lambda _: None).registered
+
+    @contextmanager
+    def held(self, *photo_ids: int) -> Iterator[None]:
+        """Until the end of the block whoever settles these waits."""
+        with self.app.engine.connect() as connection:
+            connection.execute(
+                text(
+                    "select from inventory_match.location where location in"
+                    " (select location from inventory_match.photo where id = any(:ids)) for update"
+                ),
+                {"ids": list(photo_ids)},
+            )
+            yield
+
+    def states(self, photo_ids: list[int]) -> list[tuple[str, int]]:
+        sql = "select state, attempts::int from inventory_match.photo where id = any(:ids) order by id"
+        return [(row[0], row[1]) for row in rows(self.app, sql, ids=photo_ids)]
+
+    def waiting(self) -> int:
+        return int(rows(self.app, LOCKED)[0][0])
+
+    def sweep(self) -> None:
+        now = datetime.now(UTC)
+        chores.sweep(self.app.unit_of_work, self.app.kicker, 8, timedelta(seconds=0.1), now)
+
+    def counted_once(self, photo_ids: list[int]) -> bool:
+        """Whether each photo was done, and no count of it stands in the ledger twice."""
+        doubled = "select photo_id from inventory_match.stock_event group by photo_id, sku having count(*) > 1"
+        return {state for state, _ in self.states(photo_ids)} == {"done"} and rows(self.app, doubled) == []
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    folder = tmp_path_factory.mktemp("encoder")
+    with Machine() as machine:
+        app = App(settings_of(machine, **FAST, encoder_file=tiny(folder).path))
+        ours = {**FAST, "encoder_file": str(app.settings.encoder_file), "webhook_allow": "127.0.0.1"}
+        migrate.upgrade(app.engine, migrations())
+        take_in(app, folder, 2)
+        rows(app, 'update inventory_match.encoder set thresholds = \'{"accept": -1, "margin": 0}\' returning 1')
+        with app.unit_of_work() as session:
+            session.add(models.Store(store="s1", name="Shop"))
+        yield Store(app, machine.environment() | {f"{PREFIX}{name.upper()}": value for name, value in ours.items()})
+        app.engine.dispose()
+
+
+@contextmanager
+def worker(store: Store, *argv: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker that has begun to take tasks."""
+    with running(*argv, environment=store.environment) as process:
+        yield process
+
+
+@pytest.mark.timeout(120)
+def test_a_task_longer_than_the_visibility_timeout_runs_once_in_effect(store: Store) -> None:
+    """The broker gives its message out again while the first run still goes on; the second finds nothing to take."""
+    with worker(store, *CELERY, "--concurrency", "2", *QUICK) as impatient:
+        [photo_id] = store.upload(1)
+        with store.held(photo_id):
+            patiently(lambda: store.waiting() == 1, process=impatient)
+            patiently(lambda: given_out_again(store) >= 1)
+            [other] = store.upload(1)  # behind it in the queue: once this is done, the second run was
+            patiently(lambda: store.states([other]) == [("done", 1)], process=impatient)
+            assert store.states([photo_id]) == [("processing", 1)]
+            assert store.waiting() == 1, "the second run does not wait for anything"
+        patiently(lambda: store.counted_once([photo_id]), process=impatient)
+    assert store.states([photo_id]) == [("done", 1)]
+
+
+def given_out_again(store: Store) -> int:
+    """What any worker does now and then: looks for messages that nobody acknowledged for a second. Returns how many go back."""
+    url = store.app.settings.redis_url.get_secret_value()
+    with Connection(url, transport_options={"visibility_timeout": 1}) as connection:
+        channel = connection.default_channel
+        before = channel.client.hlen(channel.unacked_key)
+        channel.qos.restore_visible(interval=1)
+        return int(before - channel.client.hlen(channel.unacked_key))
+
+
+@pytest.mark.timeout(120)
+def test_sigterm_finishes_the_photo_in_hand_and_gives_the_rest_back(store: Store) -> None:
+    with ExitStack() as both:
+        stopped = both.enter_context(worker(store, *OURS, "--concurrency", "1"))
+        photos = store.upload(4)
+        with store.held(*photos):
+            patiently(lambda: store.waiting() == 1, process=stopped)
+            stopped.send_signal(signal.SIGTERM)
+            next_one = both.enter_context(worker(store, *OURS, "--concurrency", "1"))
+            patiently(lambda: store.waiting() == 2, process=next_one)
+            assert stopped.poll() is None, "it has a photo in hand"
+        assert stopped.wait(20) == 0
+        patiently(lambda: store.counted_once(photos), process=next_one)
+    assert store.states(photos) == [("done", 1)] * 4, "nobody had to take one a second time"
+
+
+@pytest.mark.timeout(120)
+def test_what_a_worker_killed_as_a_whole_held_comes_back_by_the_sweep(store: Store) -> None:
+    """The broker would give its messages back after an hour."""
+    with ExitStack() as both:
+        photos = store.upload(3)
+        with store.held(*photos), worker(store, *OURS, "--concurrency", "1") as doomed:
+            patiently(lambda: store.waiting() == 1, process=doomed)
+        begun = datetime.now(UTC)
+        patiently(lambda: store.waiting() == 0)
+        assert sorted(store.states(photos)) == [("processing", 1), ("registered", 0), ("registered", 0)]
+
+        next_one = both.enter_context(worker(store, *OURS, "--concurrency", "1"))
+
+        def swept() -> bool:
+            store.sweep()
+            return store.counted_once(photos)
+
+        patiently(swept, process=next_one)
+        assert datetime.now(UTC) - begun < timedelta(seconds=LEASE_S + 30)
+    assert sorted(store.states(photos)) == [("done", 1), ("done", 1), ("done", 2)]
