@@ -135,10 +135,9 @@ def listen(port: int, secret_file: TextIO | None) -> None:
 def _secrets(file: TextIO | None) -> tuple[str, ...]:
     """Never from the command line: every user of the machine can read those of others."""
     if file is None and sys.stdin.isatty():
-        told = str(click.prompt("secret", hide_input=True))
+        found = tuple(str(click.prompt("secret", hide_input=True)).split())
     else:
-        told = (file or click.get_text_stream("stdin")).read()
-    found = tuple(told.split())
+        found = tuple((file or sys.stdin).read().split())
     if not found:
         raise InvalidInput(
             "no secret to verify with", key="--secret-file", cure="one a line, as `webhooks add` printed it"
