@@ -45,7 +45,7 @@ NAMES = (
     "etag",
 )
 VALUES: tuple[object, ...] = (
-    None, True, -1, 2**63, 10**4000, 1e308, float("nan"), "", "\0", "\ud800", "%FF", "%00", "a" * 1025, "null", 
+    None, True, -1, 2**63, 10**4000, 1e308, float("nan"), "", "\0", "\ud800", "%FF", "%00", "a" * 1025, "null",
     '"e"', [], {}, [[]],
     "ObjectCreated:Put", "ObjectRemoved:Delete", "s3:ObjectTagging:Put", "ceph:s3", "Object Created", "Object Deleted",
     "2026-03-14T09:26:53Z", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z", "s3:TestEvent", "Notification", "../../etc",
