@@ -7,15 +7,16 @@ a no-op. Nobody but this consumer reads the queue: a Celery worker would throw a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING, Self
 
 import structlog
+from sqlalchemy.exc import ProgrammingError
 
 from inventory_match.db import photos, resting, sequence, site
-from inventory_match.domain.errors import MessageUnreadable, ServiceUnavailable
-from inventory_match.domain.photos import ObjectRemoved, PhotoUploaded, captured_at
+from inventory_match.domain.errors import InventoryMatchError, MessageUnreadable, ServiceUnavailable
+from inventory_match.domain.photos import CLOCK_TOLERANCE, ObjectRemoved, PhotoUploaded, captured_at
 from inventory_match.s3 import events
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 PAUSE_S = 2.0
 """Between tries while a server is away."""
+DELIVERIES = 5
+"""How often a message may come that fails for a reason nobody foresaw, before it is kept as rejected."""
 CATALOG_PREFIX = "catalog/"
 ENCODERS_PREFIX = "encoders/"
 """Where reference photos and encoder files are kept in the same bucket; they are not camera uploads."""
@@ -59,17 +62,50 @@ class Taken:
 def consume(
     queue: SqsQueue, unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str], stopping: Event
 ) -> None:
-    """Long-polls the queue until told to stop. An outage of any server is waited out, never the end of the intake."""
+    """Long-polls the queue until told to stop. Neither an outage nor what a message holds is the end of the intake."""
+
+    def take(messages: list[Message]) -> None:
+        take_messages(messages, unit_of_work, kicker, buckets)
+
     while not stopping.is_set():
         try:
             messages = queue.receive()
             if messages:
-                take_messages(messages, unit_of_work, kicker, buckets)
-                queue.delete(messages)
+                queue.delete(_taken(messages, take, unit_of_work))
         except ServiceUnavailable as error:
             # The messages come again once their visibility ends.
             _log.warning("intake waits", cause=str(error))
             stopping.wait(PAUSE_S)
+
+
+def _taken(messages: list[Message], take: Callable[[list[Message]], None], unit_of_work: UnitOfWork) -> list[Message]:
+    """Takes a batch; returns the messages that are done with.
+
+    Where the batch fails for a reason nobody foresaw, each message is taken by itself, so that the one to blame holds up
+    none of the others. It comes again a few times, in case its trouble passes, and is then kept as rejected.
+    """
+    try:
+        take(messages)
+    except (InventoryMatchError, ProgrammingError):  # a server that is away, or a database that is not ours
+        raise
+    except Exception:  # noqa: BLE001 - logged; and each is tried again by itself
+        _log.exception("a batch of messages failed; they are taken one by one", messages=len(messages))
+        return [message for message in messages if _taken_alone(message, take, unit_of_work)]
+    return messages
+
+
+def _taken_alone(message: Message, take: Callable[[list[Message]], None], unit_of_work: UnitOfWork) -> bool:
+    try:
+        take([message])
+    except (InventoryMatchError, ProgrammingError):
+        raise
+    except Exception as error:  # noqa: BLE001 - logged; and it comes again, or is kept with its cause
+        _log.exception("a message failed", message_id=message.id, delivery=message.receive_count)
+        if message.receive_count < DELIVERIES:
+            return False
+        with unit_of_work() as session:
+            photos.record_rejected(session, message.id, message.body, f"{type(error).__name__}: {error}")
+    return True
 
 
 def take_messages(
@@ -141,16 +177,13 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
     except MessageUnreadable as error:
         photos.record_rejected(session, message.id, message.body, str(error))
         return Taken(rejected=1)
-    for cause in parsed.broken:
-        photos.record_rejected(session, message.id, message.body, cause)
-        taken.rejected += 1
+    causes = list(parsed.broken)
     for event in parsed.events:
         bucket, key = (
             (event.ref.bucket, event.ref.key) if isinstance(event, PhotoUploaded) else (event.bucket, event.key)
         )
         if bucket not in buckets:
-            photos.record_rejected(session, message.id, message.body, f"bucket {bucket!r} is not one of ours")
-            taken.rejected += 1
+            causes.append(f"bucket {bucket!r} is not one of ours")
         elif key.startswith(OURS):
             continue
         elif isinstance(event, ObjectRemoved):
@@ -160,10 +193,18 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
         else:
             taken += _register(session, event, "event", cameras)
             sequence.settle_order(session, event)
+    if causes:  # once: the body is kept with its cause, and a record may be a thousandth of it
+        photos.record_rejected(session, message.id, message.body, "; ".join(dict.fromkeys(causes)))
+        taken.rejected += 1
     return taken
 
 
 def _register(session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras) -> Taken:
+    arrived = photos.clock(session)
+    if (
+        uploaded.event_time - arrived > CLOCK_TOLERANCE
+    ):  # nothing is told before it happens; believed, it froze its shelf
+        uploaded = replace(uploaded, event_time=arrived)
     routed = site.route(cameras, uploaded.ref.key)
     camera, match = routed or (None, None)
     captured = captured_at(uploaded.event_time, from_key=match.captured_at if match else None, from_exif=None)

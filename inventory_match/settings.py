@@ -11,6 +11,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -36,7 +37,10 @@ class Settings(BaseSettings):
     """One frozen object; times in seconds unless the name says otherwise."""
 
     # An empty variable is what a template leaves behind (`NAME=`): it sets nothing.
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    # An error must not quote the value it is about: it may be an address with its password.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr = SecretStr("postgresql+psycopg://localhost/inventory")
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
@@ -115,7 +119,24 @@ class Settings(BaseSettings):
         scheme, colon, rest = value.get_secret_value().partition("://")
         if not colon or scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
             raise ValueError("write it as postgresql://user:password@host:5432/database")
+        if rest.partition("?")[0].count("@") > 1:  # what follows the first would be taken for the host, and shown
+            raise ValueError("write an @ in the password or the user as %40")
         return SecretStr(f"postgresql+psycopg://{rest}")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _for_redis(cls, value: SecretStr) -> SecretStr:
+        """Now, because what cannot be read is quoted in part by whoever finds out later."""
+        try:
+            parts = urlsplit(value.get_secret_value())
+            readable = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or parts.port >= 0)
+        except ValueError:
+            readable = False
+        if not readable:
+            raise ValueError(
+                "write it as redis://:password@host:6379/0, with / ? # [ ] in the password as %2F %3F %23 %5B %5D"
+            )
+        return value
 
     @field_validator("allowed_buckets", "webhook_schedule", "webhook_allow", mode="before")
     @classmethod

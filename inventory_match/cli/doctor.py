@@ -11,6 +11,7 @@ from inventory_match.checkup import Check, Verdict, check_all
 from inventory_match.cli.frame import console, opened, settings_problem
 from inventory_match.db import migrate
 from inventory_match.domain.errors import ConfigurationError
+from inventory_match.domain.text import printable
 from inventory_match.settings import Settings
 
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -38,7 +39,7 @@ def doctor() -> None:
 
 
 def _show(check: Check) -> None:
-    line = Text.assemble((f"{check.verdict:<5}", _STYLES[check.verdict]), f"{check.name:<16}{check.detail}")
+    line = Text.assemble((f"{check.verdict:<5}", _STYLES[check.verdict]), f"{check.name:<16}{printable(check.detail)}")
     if check.cure and check.verdict is not Verdict.OK:
         line.append(f"\n{'':<21}-> {check.cure}")
     console.print(line, soft_wrap=True)

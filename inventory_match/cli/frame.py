@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from inventory_match.bootstrap import App
 from inventory_match.domain.errors import InventoryMatchError
+from inventory_match.domain.text import printable
 from inventory_match.settings import Settings
 
 P = ParamSpec("P")
@@ -60,7 +61,7 @@ class plain_errors:  # noqa: N801 - used like a function: `with plain_errors():`
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         match error:
             case InventoryMatchError():
-                raise click.ClickException(str(error)) from error
+                raise click.ClickException(printable(str(error), lines=True)) from error
             case ValidationError():
                 raise click.ClickException(f"settings: {settings_problem(error)}") from error
             case OperationalError() | ProgrammingError() if "inventory_match" in str(error.orig):
@@ -84,13 +85,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         numeric = any(isinstance(row[i], int | float) for row in body)
         printed.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        # As texts, because a key such as a[b].jpg is no markup.
-        printed.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
+        # As texts, because a key such as a[b].jpg is no markup; and what it may hold is for no terminal to obey.
+        printed.add_row(*(Text("–" if cell is None else printable(str(cell))) for cell in row))
     if not console.is_terminal:
         console.width = int(os.environ.get("COLUMNS", WIDE))
     console.print(printed)
 
 
 def say(line: str) -> None:
-    """Prints a line as it is: no markup, and no breaks where the terminal ends, so that it can be copied and searched."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Prints one line: no markup, and no breaks where the terminal ends, so that it can be copied and searched.
+
+    What would command the terminal, or begin another line, is escaped: a key may hold either.
+    """
+    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

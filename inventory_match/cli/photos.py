@@ -17,6 +17,7 @@ from inventory_match.db import photos as rows
 from inventory_match.db import views
 from inventory_match.domain.errors import InvalidInput, NotFound
 from inventory_match.domain.photos import PhotoState, PhotoUploaded
+from inventory_match.domain.text import indented, printable
 from inventory_match.s3.names import parse_uri
 
 _RESTING = [str(state) for state in PhotoState if state not in (*rows.WAITING, PhotoState.UNROUTED)]
@@ -120,7 +121,8 @@ def rejected_messages(app: App, limit: int, full: bool) -> None:
         found = rows.rejected(session, limit)
     if full:
         for one in found:
-            click.echo(f"{one.id} {brief(one.received_at)} {one.message_id}: {one.cause}\n{one.body}\n")
+            head = printable(f"{one.id} {brief(one.received_at)} {one.message_id}: {one.cause}")
+            click.echo(f"{head}\n    {indented(one.body)}\n")
         return
     body = ((one.id, brief(one.received_at), one.cause, one.body[:120]) for one in found)
     table("Rejected messages", ("id", "received", "cause", "body"), body)

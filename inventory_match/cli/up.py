@@ -148,7 +148,8 @@ def _introduce(machine: Machine, environment: Mapping[str, str]) -> None:
         ("data", str(machine.data)),
     ):
         say(f"{name:<12}{value}")
-    say(f"\nIn another terminal:  source {shlex.quote(str(path))}\n")
+    for line in ("", f"In another terminal:  source {shlex.quote(str(path))}", ""):
+        say(line)
     for line in lines:
         say(line)
     say("")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import signal
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import TextIO
 
 import click
 
@@ -17,7 +19,7 @@ from inventory_match.db import outbox, views
 from inventory_match.domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from inventory_match.domain.events import EventType
 from inventory_match.webhooks.receiver import Received, WebhookReceiver
-from inventory_match.webhooks.signing import new_secret
+from inventory_match.webhooks.signing import check_secret, new_secret
 
 _ONCE = "this is shown once; give it to the receiver"
 
@@ -42,7 +44,8 @@ def add(app: App, url: str, types: str) -> None:
             cure = f"`inventory-match webhooks rotate {there.id}` makes a new secret"
             raise Conflict(f"{url} is webhook {there.id} already ({cure})")
         endpoint_id = outbox.add_endpoint(session, url, secret, wanted)
-    say(f"webhook {endpoint_id} added\nsecret {secret}  ({_ONCE})")
+    say(f"webhook {endpoint_id} added")
+    say(f"secret {secret}  ({_ONCE})")
 
 
 @webhooks.command("list")
@@ -68,7 +71,8 @@ def rotate(app: App, endpoint_id: int, overlap: timedelta) -> None:
     secret = new_secret(secrets.token_bytes(32))
     with app.unit_of_work() as session:
         outbox.rotate_secret(session, endpoint_id, secret, overlap)
-    say(f"webhook {endpoint_id} rotated\nsecret {secret}  ({_ONCE})")
+    say(f"webhook {endpoint_id} rotated")
+    say(f"secret {secret}  ({_ONCE})")
 
 
 @webhooks.command("disable")
@@ -113,15 +117,34 @@ def resend(app: App, message_id: str, endpoint_id: int | None) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="On 127.0.0.1; 0: any free."
 )
-@click.option("--secret", required=True, multiple=True, help="whsec_... as `webhooks add` printed it; may be repeated.")
-def listen(port: int, secret: tuple[str, ...]) -> None:
+@click.option(
+    "--secret-file",
+    type=click.File(encoding="utf-8"),
+    help="whsec_... as `webhooks add` printed it, one a line. Default: asked for, or read from standard input.",
+)
+def listen(port: int, secret_file: TextIO | None) -> None:
     """Receive on this machine, verify, and print each message until Ctrl-C. To try it out, not for production."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    with plain_errors(), _receiver(port, secret) as receiver:
+    with plain_errors(), _receiver(port, _secrets(secret_file)) as receiver:
         click.echo(f"listening on {receiver.url}")
         stopping.wait()
+
+
+def _secrets(file: TextIO | None) -> tuple[str, ...]:
+    """Never from the command line: every user of the machine can read those of others."""
+    if file is None and sys.stdin.isatty():
+        found = tuple(str(click.prompt("secret", hide_input=True)).split())
+    else:
+        found = tuple((file or sys.stdin).read().split())
+    if not found:
+        raise InvalidInput(
+            "no secret to verify with", key="--secret-file", cure="one a line, as `webhooks add` printed it"
+        )
+    for secret in found:
+        check_secret(secret)
+    return found
 
 
 def _receiver(port: int, secret: tuple[str, ...]) -> WebhookReceiver:
@@ -134,11 +157,9 @@ def _receiver(port: int, secret: tuple[str, ...]) -> WebhookReceiver:
 def _show(received: Received) -> None:
     at = datetime.now(UTC).strftime("%H:%M:%S")
     if received.verified:
-        click.echo(
-            f"{at} verified {received.type} {received.message_id} {json.dumps(received.payload, ensure_ascii=False)}"
-        )
+        say(f"{at} verified {received.type} {received.message_id} {json.dumps(received.payload, ensure_ascii=False)}")
     else:
-        click.echo(f"{at} REFUSED {received.message_id or '(no id)'}: {received.complaint}")
+        say(f"{at} REFUSED {received.message_id or '(no id)'}: {received.complaint}")
 
 
 def _types(text: str) -> list[EventType]:

@@ -10,9 +10,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """A camera clock further than this ahead of the upload is not believed."""
+FIRST_YEAR = 1970
+"""A clock that was never set begins here; no photo and no event is older."""
 
 
 class PhotoState(StrEnum):
@@ -130,57 +133,70 @@ class Captured:
 def captured_at(uploaded_at: datetime, *, from_key: datetime | None, from_exif: datetime | None) -> Captured:
     """The most trusted time that is not in the future of the upload by more than `CLOCK_TOLERANCE`.
 
-    A camera whose clock says 2099 must not freeze its shelf: such a time is flagged and replaced by the event's.
+    A camera whose clock says 2099 must not freeze its shelf: such a time is flagged and replaced by the event's. One from
+    before all clocks of cameras is none: shown in a zone west of its own, year 1 would lie before what Python can hold.
     """
     for source, at in (("key", from_key), ("exif", from_exif)):
-        if at is not None:
+        if at is not None and at.year >= FIRST_YEAR:
             if at - uploaded_at > CLOCK_TOLERANCE:
                 return Captured(uploaded_at, "event", clock_ahead=True)
             return Captured(at, source)
     return Captured(uploaded_at, "event")
 
 
-_FIELDS = {
-    "store": r"(?P<store>[^/]+)",
-    "camera": r"(?P<camera>[^/]+)",
-    "captured_at": r"(?P<captured_at>\d{8}T\d{6}(?:\d{1,6})?Z?)",
-    "any": r"[^/]*",
-    "rest": r".*",
-}
+_ANY, _REST = r"[^/]*", r".*"
+_TIME = r"(?P<captured_at>[0-9]{8}T[0-9]{6}(?:[0-9]{1,6})?Z?)"
+_WILD = {"captured_at": _TIME, "any": _ANY, "rest": _REST}
+_FIELDS = ("store", "camera", *_WILD)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPattern:
     """An S3 key prefix (`cams/a1/`), or a pattern with fields (`{store}/{camera}/{captured_at}.jpg`).
 
-    Fields: `store`, `camera` (must equal the camera's own codes), `captured_at` (20260131T235959, with or without a
-    trailing Z, always UTC), `any` (within one path part), `rest` (anything).
+    Fields: `store`, `camera` (the camera's own codes), `captured_at` (20260131T235959, with or without a trailing Z, always
+    UTC), `any` (within one path part), `rest` (anything). Each but `any` may be used once.
     """
 
     text: str
 
     def __post_init__(self) -> None:
-        unknown = set(re.findall(r"\{([^}]*)\}", self.text)) - set(_FIELDS)
+        fields = re.findall(r"\{([^}]*)\}", self.text)
+        unknown = set(fields) - set(_FIELDS)
         if unknown or not self.text:
             raise ValueError(f"unknown field {sorted(unknown)} in key pattern {self.text!r}; known: {sorted(_FIELDS)}")
-        try:
-            self.regex()
-        except re.error as error:
-            raise ValueError(f"key pattern {self.text!r} uses a field twice: {error}") from error
-
-    def regex(self) -> re.Pattern[str]:
-        parts = re.split(r"\{([^}]*)\}", self.text)
-        body = "".join(_FIELDS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts))
-        return re.compile(body if len(parts) > 1 else body + ".*", re.DOTALL)
+        twice = [field for field in _FIELDS if field != "any" and fields.count(field) > 1]
+        if twice:
+            raise ValueError(f"key pattern {self.text!r} uses a field twice: {', '.join(twice)}")
 
     def match(self, key: str, *, store: str, camera: str) -> KeyMatch | None:
-        found = self.regex().fullmatch(key)
-        if found is None:
-            return None
-        fields = found.groupdict()
-        if fields.get("store", store) != store or fields.get("camera", camera) != camera:
-            return None
-        return KeyMatch(_time(fields.get("captured_at")))
+        found = _regex(self.text, store, camera).fullmatch(key)
+        return KeyMatch(_time(found.groupdict().get("captured_at"))) if found else None
+
+
+@lru_cache(maxsize=4096)
+def _regex(pattern: str, store: str, camera: str) -> re.Pattern[str]:
+    """The expression for the keys of one camera.
+
+    Whoever uploads chooses the key, so it must not be able to send the search back and forth: a wildcard followed by one
+    that takes whatever it leaves ends at the first place it can, for good (`(?>...)`).
+    """
+    parts = re.split(r"\{([^}]*)\}", pattern)
+    if len(parts) == 1:
+        return re.compile(re.escape(pattern) + _REST, re.DOTALL)
+    own, wilds, literals = {"store": store, "camera": camera}, list[str](), [""]
+    for i, part in enumerate(parts):
+        if i % 2 == 0 or part in own:
+            literals[-1] += part if i % 2 == 0 else own[part]
+        else:
+            wilds.append(_WILD[part])
+            literals.append("")
+    body = re.escape(literals[0])
+    for wild, following, literal in zip(wilds, [*wilds[1:], ""], literals[1:], strict=True):
+        takes_over = following == _REST or (wild == following == _ANY and "/" not in literal)
+        plain = re.escape(literal)
+        body += f"(?>{wild}?{plain})" if takes_over and wild != _TIME else f"{wild}{plain}"
+    return re.compile(body, re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,13 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
 from inventory_match.domain.errors import MessageUnreadable
-from inventory_match.domain.photos import ObjectRemoved, PhotoUploaded
+from inventory_match.domain.photos import FIRST_YEAR, ObjectRemoved, PhotoUploaded
 from inventory_match.s3.names import photo_ref, version_of
 
 MAX_BODY_BYTES = 1024 * 1024
 """The most SQS carries in one message."""
+MAX_RECORDS = 1000
+"""Records of one message; S3 sends one. A body full of the smallest ones would keep the intake busy for minutes."""
 MAX_WRAPPINGS = 3
 """SNS envelopes inside each other; real set-ups have one."""
 MAX_NAME_BYTES = 1024
@@ -69,6 +71,8 @@ def _envelope(message: Json) -> Parsed:
         records = message["Records"]
         if not isinstance(records, list) or not records:
             raise MessageUnreadable("Records is not a list with at least one record")
+        if len(records) > MAX_RECORDS:
+            raise MessageUnreadable(f"{len(records)} records in one message are over the limit of {MAX_RECORDS}")
         return _collect(((f"Records[{i}]: ", record, _s3_record) for i, record in enumerate(records)))
     if "detail-type" in message:
         return _collect([("", message, _eventbridge)])
@@ -245,6 +249,9 @@ def _time(holder: Json, path: str) -> datetime:
     text = _required(holder, path)
     try:
         at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise MessageUnreadable(f"{path} is {text[:40]!r}, not an ISO 8601 time") from error
+    if utc.year < FIRST_YEAR:
+        raise MessageUnreadable(f"{path} is {text[:40]!r}: nothing was uploaded before {FIRST_YEAR}")
+    return utc

@@ -22,9 +22,12 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnect
 from typing import Self
 
 from inventory_match.domain.errors import AddressRefused, InvalidInput, ServiceUnavailable
+from inventory_match.domain.text import printable
 from inventory_match.webhooks.addresses import Address, Guard, Target, parse_url
 
 MAX_ANSWER_BYTES = 4096
+LONGEST_ERROR = 300
+"""Characters: an answer that is no HTTP is quoted in the error, and not to be kept whole."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}  # the second: not on every system
@@ -86,7 +89,8 @@ class WebhookSender:
             with _Exchange(self._addresses(target), target, self._timeout, self._total, self._tls) as exchange:
                 status, retry_after = exchange.post({"user-agent": self._user_agent, **headers}, body)
         except (OSError, HTTPException, AddressRefused, ServiceUnavailable) as error:
-            return Answer(None, f"{type(error).__name__}: {_plain(str(error))}"[:500], _milliseconds(started))
+            # Errors quote what the receiver sent, which may be anything; a little of it tells what speaks there.
+            return Answer(None, printable(f"{type(error).__name__}: {error}")[:LONGEST_ERROR], _milliseconds(started))
         return Answer(status, None, _milliseconds(started), retry_after)
 
     def _addresses(self, target: Target) -> list[Address]:
@@ -189,11 +193,6 @@ def _retry_after(headers: HTTPMessage) -> timedelta | None:
         return max(parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("Date", "")), timedelta(0))
     except (TypeError, ValueError):  # absent, no date, or one of the two without a zone
         return None
-
-
-def _plain(text: str) -> str:
-    """Errors quote what the receiver sent, which may be anything; Postgres holds no NUL, and logs want no control codes."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _milliseconds(started: float) -> int:

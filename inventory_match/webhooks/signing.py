@@ -42,6 +42,11 @@ def new_secret(random: bytes) -> str:
     return PREFIX + base64.b64encode(random).decode()
 
 
+def check_secret(secret: str) -> None:
+    """Raises InvalidInput, which shows nothing of it, where the text is no secret."""
+    _key(secret)
+
+
 def sign(secrets: Sequence[str], message_id: str, timestamp: datetime, body: bytes) -> str:
     """The `webhook-signature` header: one `v1,` signature for each secret, the current one first."""
     if not secrets:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from uuid import uuid4
 
 import pytest
 from psycopg import Connection, connect, errors
@@ -15,7 +12,7 @@ from inventory_match.bootstrap import App, migrations
 from inventory_match.db import migrate
 from inventory_match.db.engine import make_engine
 
-from .conftest import put_with, session_on
+from .conftest import login
 
 DOCUMENTED = {
     "stock_on_hand", "low_stock", "stock_history", "open_reorders", "photo_log", "sighting_log", "unknown_products",
@@ -23,51 +20,6 @@ DOCUMENTED = {
 }  # fmt: skip
 READS = {"effective_policy", "similar_products", "recommend_products"}
 WRITES = {"record_movement", "place_reorder", "receive_reorder", "cancel_reorder"}
-
-
-@contextmanager
-def login(engine: Engine, options: str) -> Iterator[str]:
-    """The connection string of a new role, made with these options and dropped at the end."""
-    name = f"someone_{uuid4().hex[:8]}"
-    with engine.begin() as owner:
-        owner.execute(text(f"create role {name} login password 'p' {options}"))
-    try:
-        url = make_url(engine.url).set(drivername="postgresql", username=name, password="p")
-        yield url.render_as_string(hide_password=False)
-    finally:
-        with engine.begin() as owner:
-            owner.execute(text(f"drop owned by {name} cascade"))
-            owner.execute(text(f"drop role {name}"))
-
-
-@pytest.fixture
-def filled(app: App) -> Engine:
-    """A committed shop with tea in stock, a reorder for it, and a secret that nobody may see."""
-    with session_on(app.engine) as session:
-        put = put_with(session)
-        put("store", store="s1")
-        put("product", sku="tea", name="Tea")
-        put("policy_rule", settings={"reorder_point": 3, "clear_point": 6, "target_level": 12})
-        put("stock_watch", store="s1", sku="tea")
-        put("stock_event", store="s1", sku="tea", kind="received", units=2, idempotency_key="k")
-        put("reorder", store="s1", sku="tea")
-        put("encoder")
-        endpoint = put("webhook_endpoint", url="https://a")
-        put("webhook_secret", endpoint_id=endpoint.id, secret="whsec_hidden")
-        session.commit()
-    return app.engine
-
-
-@pytest.fixture
-def reader(filled: Engine) -> Iterator[Connection]:
-    with login(filled, "in role inventory_reader") as conninfo, connect(conninfo, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def writer(filled: Engine) -> Iterator[Connection]:
-    with login(filled, "in role inventory_writer") as conninfo, connect(conninfo, autocommit=True) as connection:
-        yield connection
 
 
 def relations(connection: Connection) -> set[str]:

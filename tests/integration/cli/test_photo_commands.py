@@ -91,7 +91,7 @@ def test_rejected_messages_can_be_read(app: App, run: Run) -> None:
     with app.unit_of_work() as session:
         rows.record_rejected(session, "m1", "[bold]no json", "not JSON")
     assert "[bold]no json" in run("photos", "rejected-messages").output
-    assert "m1: not JSON\n[bold]no json" in run("photos", "rejected-messages", "--full").output
+    assert "m1: not JSON\n    [bold]no json" in run("photos", "rejected-messages", "--full").output
 
 
 def test_an_unknown_photo_is_told(run: Run) -> None:

@@ -85,11 +85,15 @@ def test_a_disabled_receiver_gets_nothing_and_a_resend_goes_to_who_listens(app: 
 
 def test_listen_verifies_and_prints_until_stopped() -> None:
     secret = signing.new_secret(b"s" * 32)
-    argv = [sys.executable, "-m", "inventory_match", "webhooks", "listen", "--port", "0", "--secret", secret]
+    argv = [sys.executable, "-m", "inventory_match", "webhooks", "listen", "--port", "0"]
     body = '{"type":"stock.low","timestamp":"2026-01-01T00:00:00Z","data":{"sku":"té"}}'.encode()
     root, unbuffered = Path(__file__).parents[3], {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, text=True, env=unbuffered) as listener:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, cwd=root, stdin=pipe, stdout=pipe, text=True, env=unbuffered) as listener:
+        assert listener.stdin is not None
         assert listener.stdout is not None
+        listener.stdin.write(f"{secret}\n")
+        listener.stdin.close()
         url = listener.stdout.readline().split()[-1]
         good = signing.headers([secret], "msg_1", datetime.now(UTC), body)
         forged = signing.headers([signing.new_secret(b"x" * 32)], "msg_2", datetime.now(UTC), body)
