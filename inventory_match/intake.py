@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from inventory_match.db import photos, resting, sequence, site
+from inventory_match.db import chores, photos, resting, sequence, site
 from inventory_match.domain.errors import MessageUnreadable, ServiceUnavailable
 from inventory_match.domain.photos import ObjectRemoved, PhotoUploaded, captured_at
 from inventory_match.s3 import events
@@ -108,6 +108,7 @@ def scan(
                 part += _register(session, uploaded, "scan", cameras)
             part.back = resting.give_back_listed(session, [uploaded.ref for uploaded in waiting])
             part.known -= len(part.back)
+            chores.add_up(session, "scan", found=len(part.registered) + len(part.unrouted), back=len(part.back))
         kick_all(kicker, part.registered + part.back)
         if part.back:
             _log.warning("said to be gone, and there", photo_ids=part.back)

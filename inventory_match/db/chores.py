@@ -1,0 +1,32 @@
+"""When each chore last ran, and its figures: what metrics and `doctor --live` judge, and what `photo_log` words itself by."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from .models import Chore
+
+
+def ran(session: Session, chore: str, **figures: int) -> None:
+    """Notes that a chore ran just now, with these figures in place of the last run's."""
+    row = insert(Chore).values(chore=chore, figures=figures)
+    again = {"ran_at": func.now(), "figures": row.excluded.figures}
+    session.execute(row.on_conflict_do_update(index_elements=["chore"], set_=again))
+
+
+def add_up(session: Session, chore: str, **more: int) -> None:
+    """Notes that a chore ran just now, and adds to the sums of all its runs."""
+    session.execute(insert(Chore).values(chore=chore).on_conflict_do_nothing())
+    row = session.scalars(select(Chore).where(Chore.chore == chore).with_for_update()).one()
+    row.ran_at = func.now()
+    row.figures = row.figures | {name: row.figures.get(name, 0) + number for name, number in more.items()}
+    session.flush()
+
+
+def last_run(session: Session, chore: str) -> timedelta | None:
+    """How long ago a chore last ran, by the database's clock; None where it never did."""
+    return session.scalar(select(func.now() - Chore.ran_at).where(Chore.chore == chore))
