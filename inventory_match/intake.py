@@ -34,10 +34,21 @@ ENCODERS_PREFIX = "encoders/"
 OURS = (CATALOG_PREFIX, ENCODERS_PREFIX)
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """A photo just registered, for the log: said once it is committed. `message_id` is None where a scan found it."""
+
+    photo_id: int
+    key: str
+    camera: str | None
+    message_id: str | None
+
+
 @dataclass(slots=True)
 class Taken:
     """What a batch of messages, or a scan, led to."""
 
+    news: list[News] = field(default_factory=list)
     registered: list[int] = field(default_factory=list)
     unrouted: list[int] = field(default_factory=list)
     back: list[int] = field(default_factory=list)
@@ -47,6 +58,7 @@ class Taken:
     rejected: int = 0
 
     def __iadd__(self, other: Taken) -> Self:
+        self.news += other.news
         self.registered += other.registered
         self.unrouted += other.unrouted
         self.back += other.back
@@ -57,10 +69,19 @@ class Taken:
 
 
 def consume(
-    queue: SqsQueue, unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str], stopping: Event
+    queue: SqsQueue,
+    unit_of_work: UnitOfWork,
+    kicker: Kicker,
+    buckets: Collection[str],
+    stopping: Event,
+    turned: Callable[[], None] = lambda: None,
 ) -> None:
-    """Long-polls the queue until told to stop. An outage of any server is waited out, never the end of the intake."""
+    """Long-polls the queue until told to stop. An outage of any server is waited out, never the end of the intake.
+
+    `turned` is called with every turn, for whoever watches whether there are any.
+    """
     while not stopping.is_set():
+        turned()
         try:
             messages = queue.receive()
             if messages:
@@ -81,6 +102,7 @@ def take_messages(
         cameras = site.cameras_held(session)
         for message in messages:
             taken += _take_message(session, message, buckets, cameras)
+    _tell(taken.news)
     kick_all(kicker, taken.registered)
     _log.info("messages taken", registered=len(taken.registered), known=taken.known, rejected=taken.rejected)
     return taken
@@ -109,6 +131,7 @@ def scan(
             part.back = resting.give_back_listed(session, [uploaded.ref for uploaded in waiting])
             part.known -= len(part.back)
             chores.add_up(session, "scan", found=len(part.registered) + len(part.unrouted), back=len(part.back))
+        _tell(part.news)
         kick_all(kicker, part.registered + part.back)
         if part.back:
             _log.warning("said to be gone, and there", photo_ids=part.back)
@@ -133,6 +156,13 @@ def kick_all(kicker: Kicker, photo_ids: Iterable[int]) -> None:
         except ServiceUnavailable as error:
             _log.warning("kick failed; the sweep will repeat it", photo_id=photo_id, cause=str(error))
             return
+        _log.info("photo kicked", photo_id=photo_id)
+
+
+def _tell(news: Iterable[News]) -> None:
+    for photo in news:
+        where = {"key": photo.key, "camera": photo.camera, "message_id": photo.message_id}
+        _log.info("photo registered", photo_id=photo.photo_id, **where)
 
 
 def _take_message(session: Session, message: Message, buckets: Collection[str], cameras: site.Cameras) -> Taken:
@@ -141,6 +171,7 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
         parsed = events.parse(message.body)
     except MessageUnreadable as error:
         photos.record_rejected(session, message.id, message.body, str(error))
+        _log.warning("message rejected", message_id=message.id, cause=str(error)[: photos.LONGEST_CAUSE])
         return Taken(rejected=1)
     for cause in parsed.broken:
         photos.record_rejected(session, message.id, message.body, cause)
@@ -159,16 +190,19 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
             sequence.settle_order(session, event)
             taken.removed += 1
         else:
-            taken += _register(session, event, "event", cameras)
+            taken += _register(session, event, "event", cameras, message.id)
             sequence.settle_order(session, event)
     return taken
 
 
-def _register(session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras) -> Taken:
+def _register(
+    session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras, message_id: str | None = None
+) -> Taken:
     routed = site.route(cameras, uploaded.ref.key)
     camera, match = routed or (None, None)
     captured = captured_at(uploaded.event_time, from_key=match.captured_at if match else None, from_exif=None)
     photo_id = photos.register(session, uploaded, source, captured, camera)
     if photo_id is None:
         return Taken(known=1)
-    return Taken(registered=[photo_id]) if camera else Taken(unrouted=[photo_id])
+    news = [News(photo_id, uploaded.ref.key, camera.camera if camera else None, message_id)]
+    return Taken(news, registered=[photo_id]) if camera else Taken(news, unrouted=[photo_id])

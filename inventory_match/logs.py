@@ -1,8 +1,16 @@
-"""Where logs go and what they look like, set once by whatever runs for long: workers, beat, intake, `up`."""
+"""Where logs go and what they look like, set once by whatever runs for long: workers, beat, intake, `up`.
+
+Our own lines and those of libraries (Celery's tracebacks among them) come out in the same form: everything goes through the
+standard library's root handler, whose formatter is structlog's. Its lock is one that Python renews in forked children.
+"""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 
 def configure_logging(form: str, level: str) -> None:
@@ -11,18 +19,34 @@ def configure_logging(form: str, level: str) -> None:
 
     import structlog
 
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=level, force=True)
-    last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    shared = _shared()
+    ends: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if form == "json":
+        ends += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        # Not the rich traceback that structlog prefers: it shows local variables, and among them are secrets.
+        plain = structlog.dev.plain_traceback
+        ends += [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=ends))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(capture=True)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.CallsiteParameterAdder({structlog.processors.CallsiteParameter.PROCESS}),
-            structlog.processors.format_exc_info,
-            last,
-        ],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _shared() -> list[Processor]:
+    import structlog
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.CallsiteParameterAdder({structlog.processors.CallsiteParameter.PROCESS}),
+        structlog.processors.StackInfoRenderer(),
+    ]

@@ -17,6 +17,8 @@ from inventory_match.bootstrap import App
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
 
+from . import endpoint
+
 
 @cache
 def app_parts() -> App:
@@ -79,3 +81,4 @@ def _fresh(**_: object) -> None:
 
 
 app = _make(Settings())
+endpoint.watch(app)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -25,8 +23,3 @@ def add_up(session: Session, chore: str, **more: int) -> None:
     row.ran_at = func.now()
     row.figures = row.figures | {name: row.figures.get(name, 0) + number for name, number in more.items()}
     session.flush()
-
-
-def last_run(session: Session, chore: str) -> timedelta | None:
-    """How long ago a chore last ran, by the database's clock; None where it never did."""
-    return session.scalar(select(func.now() - Chore.ran_at).where(Chore.chore == chore))
