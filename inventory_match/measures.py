@@ -86,8 +86,11 @@ def _allot() -> None:
         path = Path(folder, f"{kind}_{os.getpid()}.db")
         if not path.exists():
             half = path.with_suffix(".half")  # whoever reads the folder meanwhile must find whole files
-            half.write_bytes(bytes(_FILE_BYTES))
-            half.replace(path)
+            try:
+                half.write_bytes(bytes(_FILE_BYTES))
+                half.replace(path)
+            finally:
+                half.unlink(missing_ok=True)
     _Kept.pid = os.getpid()
 
 

@@ -27,7 +27,7 @@ from inventory_match.vitals.truth import Truth
 if TYPE_CHECKING:
     from inventory_match.settings import Settings
 
-READY_SECONDS = 3.0
+READY_SECONDS = 2.0
 KEEP = 1.0
 PORTS = 16
 MOST_AT_ONCE = 16
@@ -42,9 +42,13 @@ class Watched:
     """What one process tells of itself. `role`: worker, intake or beat."""
 
     def __init__(self, role: str, app: App, pulse: Pulse) -> None:
-        self._role, self._pulse = role, pulse
+        self._role, self._app, self._pulse = role, app, pulse
         self._ready = Checkup(app, READY_TO_SEE if role == "worker" else READY, KEEP)
         self._truth = Truth(app)
+
+    def close(self) -> None:
+        if "engine" in vars(self._app):  # asking for it would build it
+            self._app.engine.dispose()
 
     def answer(self, path: str) -> Answer:
         match path.partition("?")[0]:
@@ -124,6 +128,7 @@ class Endpoint(ThreadingHTTPServer):
     def close(self) -> None:
         self.shutdown()
         self.server_close()
+        self.watched.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

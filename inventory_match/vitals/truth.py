@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from inventory_match.bootstrap import App
 
 T = TypeVar("T")
-SECONDS = 4.0
+SECONDS = 3.0
 """For all servers together: Prometheus gives a scrape ten."""
 KEEP = 1.0
 _log = structlog.get_logger(__name__)
