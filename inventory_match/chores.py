@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from inventory_match import alerting, intake
+from inventory_match import alerting, intake, measures
+from inventory_match.db import chores as runs
 from inventory_match.db import outbox, photos, retention, site, watch
 from inventory_match.domain.errors import InventoryMatchError
 from inventory_match.domain.events import EventType
@@ -33,7 +34,10 @@ def sweep(
             told = {"photo_id": photo.id, "bucket": photo.bucket, "key": photo.key, "cause": photo.cause}
             told |= {"attempts": photo.attempts, "camera": photo.camera}
             outbox.emit(session, EventType.PHOTO_DEAD, told, now, store=photo.store)
+            measures.photo_rested(photo.attempts)
+            _log.warning("photo buried", **told)
         due = photos.take_due(session, rekick_after, limit=500)
+        runs.ran(session, "sweep", attempts=max_attempts)
     intake.kick_all(kicker, due)
     return due
 

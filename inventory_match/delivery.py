@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from inventory_match import measures
 from inventory_match.db import outbox
 from inventory_match.domain.errors import InvalidInput
 from inventory_match.webhooks import signing
@@ -83,9 +84,12 @@ def _deliver(
             duration_ms=answer.duration_ms,
             wait=None if again is None else again - now,
         )
+    measures.webhook_posted("delivered" if answer.delivered else "failed")
     _log.info(
         "webhook posted",
         message_id=due.message_id,
+        type=due.type,
+        photo_id=due.photo_id,
         endpoint=due.endpoint_id,
         attempt=due.attempt,
         status=answer.status,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from sqlalchemy.exc import ProgrammingError
 
-from inventory_match.db import photos, resting, sequence, site
+from inventory_match.db import chores, photos, resting, sequence, site
 from inventory_match.domain.errors import InventoryMatchError, MessageUnreadable, ServiceUnavailable
 from inventory_match.domain.photos import CLOCK_TOLERANCE, ObjectRemoved, PhotoUploaded, captured_at
 from inventory_match.s3 import events
@@ -37,10 +37,21 @@ ENCODERS_PREFIX = "encoders/"
 OURS = (CATALOG_PREFIX, ENCODERS_PREFIX)
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """A photo just registered, for the log: said once it is committed. `message_id` is None where a scan found it."""
+
+    photo_id: int
+    key: str
+    camera: str | None
+    message_id: str | None
+
+
 @dataclass(slots=True)
 class Taken:
     """What a batch of messages, or a scan, led to."""
 
+    news: list[News] = field(default_factory=list)
     registered: list[int] = field(default_factory=list)
     unrouted: list[int] = field(default_factory=list)
     back: list[int] = field(default_factory=list)
@@ -50,6 +61,7 @@ class Taken:
     rejected: int = 0
 
     def __iadd__(self, other: Taken) -> Self:
+        self.news += other.news
         self.registered += other.registered
         self.unrouted += other.unrouted
         self.back += other.back
@@ -60,14 +72,23 @@ class Taken:
 
 
 def consume(
-    queue: SqsQueue, unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str], stopping: Event
+    queue: SqsQueue,
+    unit_of_work: UnitOfWork,
+    kicker: Kicker,
+    buckets: Collection[str],
+    stopping: Event,
+    turned: Callable[[], None] = lambda: None,
 ) -> None:
-    """Long-polls the queue until told to stop. Neither an outage nor what a message holds is the end of the intake."""
+    """Long-polls the queue until told to stop. Neither an outage nor what a message holds is the end of the intake.
+
+    `turned` is called with every turn, for whoever watches whether there are any.
+    """
 
     def take(messages: list[Message]) -> None:
         take_messages(messages, unit_of_work, kicker, buckets)
 
     while not stopping.is_set():
+        turned()
         try:
             messages = queue.receive()
             if messages:
@@ -117,6 +138,7 @@ def take_messages(
         cameras = site.cameras_held(session)
         for message in messages:
             taken += _take_message(session, message, buckets, cameras)
+    _tell(taken.news)
     kick_all(kicker, taken.registered)
     _log.info("messages taken", registered=len(taken.registered), known=taken.known, rejected=taken.rejected)
     return taken
@@ -144,6 +166,8 @@ def scan(
                 part += _register(session, uploaded, "scan", cameras)
             part.back = resting.give_back_listed(session, [uploaded.ref for uploaded in waiting])
             part.known -= len(part.back)
+            chores.add_up(session, "scan", found=len(part.registered) + len(part.unrouted), back=len(part.back))
+        _tell(part.news)
         kick_all(kicker, part.registered + part.back)
         if part.back:
             _log.warning("said to be gone, and there", photo_ids=part.back)
@@ -168,6 +192,13 @@ def kick_all(kicker: Kicker, photo_ids: Iterable[int]) -> None:
         except ServiceUnavailable as error:
             _log.warning("kick failed; the sweep will repeat it", photo_id=photo_id, cause=str(error))
             return
+        _log.info("photo kicked", photo_id=photo_id)
+
+
+def _tell(news: Iterable[News]) -> None:
+    for photo in news:
+        where = {"key": photo.key, "camera": photo.camera, "message_id": photo.message_id}
+        _log.info("photo registered", photo_id=photo.photo_id, **where)
 
 
 def _take_message(session: Session, message: Message, buckets: Collection[str], cameras: site.Cameras) -> Taken:
@@ -176,6 +207,7 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
         parsed = events.parse(message.body)
     except MessageUnreadable as error:
         photos.record_rejected(session, message.id, message.body, str(error))
+        _log.warning("message rejected", message_id=message.id, cause=str(error)[: photos.LONGEST_CAUSE])
         return Taken(rejected=1)
     causes = list(parsed.broken)
     for event in parsed.events:
@@ -191,7 +223,7 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
             sequence.settle_order(session, event)
             taken.removed += 1
         else:
-            taken += _register(session, event, "event", cameras)
+            taken += _register(session, event, "event", cameras, message.id)
             sequence.settle_order(session, event)
     if causes:  # once: the body is kept with its cause, and a record may be a thousandth of it
         photos.record_rejected(session, message.id, message.body, "; ".join(dict.fromkeys(causes)))
@@ -199,11 +231,12 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
     return taken
 
 
-def _register(session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras) -> Taken:
+def _register(
+    session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras, message_id: str | None = None
+) -> Taken:
     arrived = photos.clock(session)
-    if (
-        uploaded.event_time - arrived > CLOCK_TOLERANCE
-    ):  # nothing is told before it happens; believed, it froze its shelf
+    # Nothing is told before it happens; believed, it froze its shelf.
+    if uploaded.event_time - arrived > CLOCK_TOLERANCE:
         uploaded = replace(uploaded, event_time=arrived)
     routed = site.route(cameras, uploaded.ref.key)
     camera, match = routed or (None, None)
@@ -211,4 +244,5 @@ def _register(session: Session, uploaded: PhotoUploaded, source: str, cameras: s
     photo_id = photos.register(session, uploaded, source, captured, camera)
     if photo_id is None:
         return Taken(known=1)
-    return Taken(registered=[photo_id]) if camera else Taken(unrouted=[photo_id])
+    news = [News(photo_id, uploaded.ref.key, camera.camera if camera else None, message_id)]
+    return Taken(news, registered=[photo_id]) if camera else Taken(news, unrouted=[photo_id])

@@ -1,54 +1,68 @@
-"""Where logs go and what they look like, set once by whatever runs for long: workers, beat, intake, `up`."""
+"""Where logs go and what they look like, set once by whatever runs for long: workers, beat, intake, `up`.
+
+Our own lines and those of libraries (Celery's tracebacks among them) come out in the same form: everything goes through the
+standard library's root handler, whose formatter is structlog's. Its lock is one that Python renews in forked children.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inventory_match.domain.text import indented, printable
 
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
 _TALKATIVE = ("botocore", "boto3", "s3transfer", "urllib3")
 """At DEBUG they print requests with their credentials: access key, signature, session token."""
+_OF_SEVERAL_LINES = ("event", "exception")
 
 
 def configure_logging(form: str, level: str) -> None:
     """Structured logs on stderr, for people (`console`) or for machines (`json`)."""
     import structlog
 
-    logging.basicConfig(stream=sys.stderr, level=level, force=True)
-    for handler in logging.root.handlers:
-        handler.setFormatter(_Harmless("%(message)s"))
+    shared = _shared()
+    last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    # Formatted here: left to itself the console would print the locals of every frame, and among them are secrets.
+    plainly: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+    ]
+    plainly += [last] if form == "json" else [_harmless, last]  # JSON has escapes of its own
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=plainly))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(capture=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
-    last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.CallsiteParameterAdder({structlog.processors.CallsiteParameter.PROCESS}),
-            structlog.processors.format_exc_info,  # without it the console would print the locals of every frame
-            _harmless,
-            last,
-        ],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
 
 
-class _Harmless(logging.Formatter):
-    """For what libraries log, Celery above all: whatever a message or an error quotes, it stays one entry."""
+def _shared() -> list[Processor]:
+    import structlog
 
-    def format(self, record: logging.LogRecord) -> str:
-        return indented(super().format(record))
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.CallsiteParameterAdder({structlog.processors.CallsiteParameter.PROCESS}),
+        structlog.processors.StackInfoRenderer(),
+    ]
 
 
 def _harmless(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Values that strangers wrote (a key, the text of an error) neither forge a line nor reach the terminal as codes."""
     for name, value in entry.items():
         if isinstance(value, str):
-            entry[name] = indented(value) if name == "exception" else printable(value)
+            entry[name] = indented(value) if name in _OF_SEVERAL_LINES else printable(value)
     return entry

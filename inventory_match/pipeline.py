@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from inventory_match import ports, shelf
+from inventory_match import measures, ports, shelf
 from inventory_match.db import catalog, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
@@ -91,6 +91,8 @@ def process(
         return None
     with of_photo(photo.id, photo.attempt):
         state = _take(photo, eyes, rules, patience, unit_of_work, now)
+        if state not in (None, PhotoState.REGISTERED):
+            measures.photo_rested(photo.attempt)
         _log.info("photo left", state=state or "to another worker", key=photo.ref.key, camera=photo.camera)
         return state
 
@@ -124,6 +126,7 @@ def see(photo: Claimed, eyes: Eyes) -> Seen:
     with stage("embed"):
         crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
         embeddings = eyes.encoder.embed(crops)
+    measures.crops_embedded(len(crops))
     return Seen(photo, _when(photo, decoded), decoded, regions, embeddings, eyes.encoder.sha256)
 
 

@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     webhook_allow: _CommaList = ()
     """Hosts and networks inside the company that receivers may live in; all other private addresses are refused."""
 
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where worker, intake and beat each answer /healthz, /readyz and /metrics; the next free one where it is taken, any
+    free one for 0. None: nothing listens unasked."""
+    metrics_host: str = "127.0.0.1"
+    """Whoever reaches it reads how the shop is doing, without a password: no secrets, but not for everybody."""
+
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 

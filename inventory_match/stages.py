@@ -1,4 +1,5 @@
-"""The stages of a photo, each timed and logged with the photo's id: what operators read when they ask what takes so long."""
+"""The stages of a photo, each timed, counted, and logged with the photo's id: what operators read when they ask what takes
+so long."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 import structlog
+
+from inventory_match import measures
 
 Stage = Literal["fetch", "decode", "detect", "embed", "settle"]
 _log = structlog.get_logger(__name__)
@@ -26,4 +29,6 @@ def stage(name: Stage) -> Iterator[None]:
     """One stage, in this order: fetch, decode, detect, embed, settle. Logged at its end; an error leaves it unfinished."""
     started = time.perf_counter()
     yield
-    _log.info("stage done", stage=name, seconds=round(time.perf_counter() - started, 4))
+    seconds = time.perf_counter() - started
+    measures.stage_took(name, seconds)
+    _log.info("stage done", stage=name, seconds=round(seconds, 4))

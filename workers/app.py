@@ -20,6 +20,8 @@ from inventory_match.domain.errors import ConfigurationError, Transient
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
 
+from . import endpoint
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -111,3 +113,4 @@ def _fresh(**_: object) -> None:
 
 
 app = _make(Settings())
+endpoint.watch(app)

@@ -30,6 +30,18 @@ def duration(value: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+def past(value: str) -> datetime:
+    """For an option: an ISO 8601 time, UTC where it names no zone, or how long ago (2h, 3d)."""
+    if re.fullmatch(r"\d+[a-z]", value):
+        return now() - duration(value)
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError as error:
+        cure = "write 2026-03-01T00:00 (UTC, or with a zone), or how long ago: 2h, 3d"
+        raise click.BadParameter(f"{value!r} is no time; {cure}") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def picture(value: str) -> Path:
     """For an option: where a picture is to be written; told before it is drawn."""
     path = Path(value)

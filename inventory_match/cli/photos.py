@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.progress import Progress
-from sqlalchemy.orm import Session
 
 from inventory_match import intake
 from inventory_match.bootstrap import App
 from inventory_match.cli.frame import console, say, table, with_app
-from inventory_match.cli.parameters import brief, picture, short
+from inventory_match.cli.parameters import brief, past, picture, short
 from inventory_match.db import photos as rows
-from inventory_match.db import views
+from inventory_match.db import resting, views
 from inventory_match.domain.errors import InvalidInput, NotFound
 from inventory_match.domain.photos import PhotoState, PhotoUploaded
 from inventory_match.domain.text import indented, printable
 from inventory_match.s3.names import parse_uri
 
+BATCH = 500
+"""Photos redriven in one transaction."""
 _RESTING = [str(state) for state in PhotoState if state not in (*rows.WAITING, PhotoState.UNROUTED)]
 
 
@@ -35,10 +37,10 @@ def photos() -> None:
 @with_app
 def list_(app: App, state: str | None, camera: str | None, limit: int) -> None:
     """Photos as the view photo_log has them, newest first."""
-    columns = ("id", "state", "camera", "captured_at", "attempts", "age", "key", "cause")
+    columns = ("id", "state", "camera", "captured_at", "attempts", "age", "key", "cause", "waiting_for")
     with app.unit_of_work() as session:
         found = views.read(session, "photo_log", columns, newest_by="id", limit=limit, state=state, camera=camera)
-    table("Photos", columns, ((*r[:3], brief(r.captured_at), r.attempts, short(r.age), r.key, r.cause) for r in found))
+    table("Photos", columns, ((*r[:3], brief(r.captured_at), r.attempts, short(r.age), *r[6:]) for r in found))
 
 
 @photos.command("show")
@@ -47,7 +49,7 @@ def list_(app: App, state: str | None, camera: str | None, limit: int) -> None:
 def show(app: App, photo_id: int) -> None:
     """One photo: its state with its cause, and everything that was seen in it."""
     facts = (
-        "bucket", "key", "version", "state", "cause", "attempts", "store", "location", "camera", "captured_at",
+        "bucket", "key", "version", "state", "cause", "waiting_for", "attempts", "store", "location", "camera", "captured_at",
         "captured_source", "uploaded_at", "registered_at", "finished_at", "width", "height", "quality",
     )  # fmt: skip
     seen = ("position", "answer", "sku", "similarity", "margin", "second_sku", "rule")
@@ -96,17 +98,33 @@ def scan(app: App, uri: str) -> None:
 @photos.command("redrive")
 @click.argument("photo_ids", type=int, nargs=-1)
 @click.option("--state", type=click.Choice(_RESTING), help="All photos that rest in this state.")
+@click.option("--since", type=past, help="Only those that came to rest since then: 2026-03-01T00:00 (UTC), or 2h, 3d.")
+@click.option("--until", type=past, help="Only those that came to rest before then.")
+@click.option("--camera", help="Only those of this camera.")
 @with_app
-def redrive(app: App, photo_ids: tuple[int, ...], state: str | None) -> None:
+def redrive(
+    app: App,
+    photo_ids: tuple[int, ...],
+    state: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    camera: str | None,
+) -> None:
     """Give photos that rest a fresh set of attempts: by their ids, or all of one state."""
     if bool(photo_ids) == (state is not None):
         raise InvalidInput("say which photos", cure="give ids, or --state dead")
-    with app.unit_of_work() as session:
-        asked = list(photo_ids) or _resting(session, str(state))
-        driven = rows.redrive(session, asked)
-    intake.kick_all(app.kicker, driven)
-    say(f"{len(driven)} of {len(asked)} photos are tried again")
-    if left := sorted(set(asked) - set(driven)):
+    if photo_ids and (since or until or camera):
+        raise InvalidInput("--since, --until and --camera choose among photos of one state", cure="give --state too")
+    chosen = resting.Chosen(str(state), since, until, camera)
+    asked, left = 0, list[int]()
+    for batch in [list(photo_ids)] if photo_ids else _batches(app, chosen):
+        with app.unit_of_work() as session:
+            driven = rows.redrive(session, batch)
+        intake.kick_all(app.kicker, driven)
+        asked += len(set(batch))
+        left += sorted(set(batch) - set(driven))
+    say(f"{asked - len(left)} of {asked} photos are tried again")
+    if left:
         why = "unknown, waiting already, without a camera, or expired"
         say(f"not {', '.join(map(str, left[:20]))}{' ...' if len(left) > 20 else ''}: {why}")
 
@@ -128,8 +146,16 @@ def rejected_messages(app: App, limit: int, full: bool) -> None:
     table("Rejected messages", ("id", "received", "cause", "body"), body)
 
 
-def _resting(session: Session, state: str) -> list[int]:
-    return [row.id for row in views.read(session, "photo_log", ("id",), state=state)]
+def _batches(app: App, chosen: resting.Chosen) -> Iterator[list[int]]:
+    """The photos chosen, a few hundred at a time, so that no transaction holds many of them."""
+    last = 0
+    while True:
+        with app.unit_of_work() as session:
+            batch = resting.at_rest(session, chosen, last, BATCH)
+        if not batch:
+            return
+        yield batch
+        last = batch[-1]
 
 
 def _figure(value: float | None) -> str | None:

@@ -31,6 +31,8 @@ def intake(app: App) -> None:
     import structlog
 
     from inventory_match.intake import consume
+    from inventory_match.vitals.endpoint import open_endpoint
+    from inventory_match.vitals.pulse import Pulse
 
     configure_logging(app.settings.log_format, app.settings.log_level)
     stopping = threading.Event()
@@ -42,7 +44,9 @@ def intake(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     structlog.get_logger(__name__).info("intake reads the queue", queue=app.settings.queue_url)
-    consume(app.queue, app.unit_of_work, app.kicker, app.settings.buckets, stopping)
+    pulse = Pulse()
+    open_endpoint("intake", app.settings, pulse)
+    consume(app.queue, app.unit_of_work, app.kicker, app.settings.buckets, stopping, pulse.beat)
 
 
 @click.command()

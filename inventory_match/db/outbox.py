@@ -24,12 +24,15 @@ from .models import Delivery, DeliveryAttempt, Message, WebhookEndpoint, Webhook
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One POST to make. `attempt` counts from 1; `body` is the same bytes at every attempt."""
+    """One POST to make. `attempt` counts from 1; `body` is the same bytes at every attempt; `photo_id` is the photo whose
+    alert it is, None where no photo is behind it."""
 
     delivery_id: int
     endpoint_id: int
     attempt: int
     message_id: str
+    type: str
+    photo_id: int | None
     url: str
     body: bytes
     secrets: tuple[str, ...] = field(repr=False)
@@ -82,7 +85,14 @@ def _due(session: Session, delivery: Delivery) -> Due:
     body = {"type": message.type, "timestamp": message.occurred_at.isoformat(), "data": message.data}
     encoded = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     secrets = live_secrets(session, endpoint.id)
-    return Due(delivery.id, endpoint.id, delivery.attempts, message.id, endpoint.url, encoded, secrets)
+    about = message.id, message.type, _photo_of(message.data)
+    return Due(delivery.id, endpoint.id, delivery.attempts, *about, endpoint.url, encoded, secrets)
+
+
+def _photo_of(data: Mapping[str, Any]) -> int | None:
+    evidence = data.get("evidence") or {}
+    found = data.get("photo_id") or (evidence.get("photo") or {}).get("id")
+    return found if isinstance(found, int) else None
 
 
 def live_secrets(session: Session, endpoint_id: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from .base import SCHEMA, Base
 from .catalog import Encoder, EncoderBuild, EncoderFailure, Product, ReferenceEmbedding, ReferencePhoto
+from .operations import Chore
 from .photos import ObjectRemoval, Photo, RejectedMessage, Sighting
 from .review import ReviewAnswer
 from .site import Assortment, Camera, Location, PolicyRule, RegionOwner, Store
@@ -13,6 +14,7 @@ __all__ = [
     "Assortment",
     "Base",
     "Camera",
+    "Chore",
     "Delivery",
     "DeliveryAttempt",
     "Encoder",

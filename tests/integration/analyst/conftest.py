@@ -42,6 +42,7 @@ def put_with(session: Session) -> Put:
         },
         "reference_photo": {"content_hash": "h", "bucket": "b", "key": "k", "source": "s"},
         "message": {"occurred_at": NOON, "data": {}},
+        "chore": {},
     }  # fmt: skip
 
     def put(table: str, **values: Any) -> Row[Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func, text
+from sqlalchemy.orm import Session
 
 from .conftest import NOON, Ask, Put
 
@@ -41,6 +44,53 @@ def test_photo_log_says_when_a_waiting_photo_is_tried_again(put: Put, ask: Ask) 
     shot(put, 0, state="registered", cause="ServiceUnavailable: S3", next_attempt_at=NOON)
     [row] = ask("select * from photo_log")
     assert (row["next_attempt_at"], row["seconds"], row["cause"]) == (NOON, None, "ServiceUnavailable: S3")
+
+
+@pytest.mark.parametrize(
+    ("photo", "words"),
+    [
+        pytest.param({"state": "done"}, None, id="done"),
+        pytest.param({"state": "rejected", "cause": "not an image"}, None, id="nothing more will happen"),
+        pytest.param({"state": "unrouted"}, "a camera that claims its key", id="unrouted"),
+        pytest.param({"state": "needs_review"}, "a person: needs review", id="needs review"),
+        pytest.param({"state": "dead"}, "a person: all its attempts are used up; .*redrive.*", id="dead"),
+        pytest.param({"due": -12, "kicked": 3}, r"its turn since 00:00:12 \(kicked 00:00:03 ago\)", id="kicked"),
+        pytest.param({"due": -12}, "the sweep, to kick it, since 00:00:12", id="not kicked"),
+        pytest.param(
+            {"due": 40, "attempts": 2, "cause": "ServiceUnavailable: S3"},
+            "attempt 3 of 8 in 00:00:40, after ServiceUnavailable: S3",
+            id="failed for a while",
+        ),
+        pytest.param(
+            {"state": "processing", "due": 90, "attempts": 2},
+            "a worker that has it in hand: attempt 2 of 8, lease for another 00:01:30",
+            id="in hand",
+        ),
+        pytest.param(
+            {"state": "processing", "due": -5, "attempts": 2},
+            "another worker since 00:00:05: the one that had it did not finish attempt 2 of 8 in its lease",
+            id="its worker died",
+        ),
+        pytest.param({"due": -5, "attempts": 8}, "the sweep, to be put down as dead after 8 attempts", id="used up"),
+    ],
+)
+def test_photo_log_says_what_a_photo_waits_for(
+    session: Session, put: Put, ask: Ask, photo: dict[str, Any], words: str | None
+) -> None:
+    now = session.execute(text("select now()")).scalar_one()
+    put("chore", chore="sweep", figures={"attempts": 8})
+    due, kicked = photo.pop("due", 0), photo.pop("kicked", None)
+    moments = {"next_attempt_at": now + timedelta(seconds=due)}
+    moments["kicked_at"] = None if kicked is None else now - timedelta(seconds=kicked)
+    shot(put, 0, **{"state": "registered", **moments, **photo})
+    [row] = ask("select waiting_for from photo_log")
+    assert row["waiting_for"] is None if words is None else re.fullmatch(words, row["waiting_for"])
+
+
+def test_photo_log_needs_no_sweep_to_have_run(put: Put, ask: Ask) -> None:
+    shot(put, 0, state="registered", attempts=1, cause="S3", next_attempt_at=func.now() + timedelta(seconds=40.5))
+    [row] = ask("select waiting_for from photo_log")
+    assert row["waiting_for"] == "attempt 2 in 00:00:40, after S3"
 
 
 def test_sighting_log_has_all_it_takes_to_replay(put: Put, ask: Ask) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import select, text
 
 from inventory_match.bootstrap import App
 from inventory_match.db import photos as rows
+from inventory_match.db import resting
 from inventory_match.db.models import Camera, Photo, Sighting
 from inventory_match.domain.photos import PhotoState
 
@@ -80,11 +81,36 @@ def test_redrive_gives_dead_photos_another_try(app: App, run: Run, folder: str) 
         photo = rows.claim(session, 1, timedelta(minutes=5), 5)
         assert photo is not None
         rows.finish(session, photo, PhotoState.DEAD, "tried in vain")
-    assert "tried in vain" in run("photos", "list", "--state", "dead").output
+    listed = run("photos", "list", "--state", "dead").output
+    assert "tried in vain" in listed
+    assert "a person: all its attempts are used up" in listed
     assert "1 of 1" in run("photos", "redrive", "--state", "dead").output
     assert states(app) == ["registered"]
     assert "say which photos" in run("photos", "redrive", code=1).output
     assert "not 77" in run("photos", "redrive", "77").output
+
+
+def test_redrive_takes_what_came_to_rest_in_a_time(app: App, run: Run) -> None:
+    """Five photos died: four, three, two, one and no hours ago; the newest but one has lost its camera."""
+    dead = text(
+        "insert into inventory_match.photo (bucket, key, version, etag, source, event_time, captured_at, captured_source,"
+        " state, finished_at, attempts, camera, store, location) select 'b', 'k', v, 'e', 'event', now(), now(), 'event',"
+        " 'dead', now() - (5 - v) * interval '1 hour', 8, case when v = 4 then null else 'c1' end, 's1', 'shelf'"
+        " from generate_series(1, 5) v"
+    )
+    with app.unit_of_work() as session:
+        session.execute(dead)
+        chosen = resting.Chosen("dead")
+        assert [resting.at_rest(session, chosen, after, 2) for after in (0, 2, 5)] == [[1, 2], [3, 4], []]
+    assert "0 of 0 photos" in run("photos", "redrive", "--state", "dead", "--camera", "c2").output
+    assert "0 of 0 photos" in run("photos", "redrive", "--state", "dead", "--until", "2026-03-01T00:00").output
+    output = run("photos", "redrive", "--state", "dead", "--since", "210m", "--until", "30m").output
+    assert "2 of 3 photos are tried again" in output
+    assert "not 4: unknown, waiting already, without a camera" in output
+    assert states(app) == ["dead", "registered", "registered", "dead", "dead"]
+    assert "2 of 3" in run("photos", "redrive", "--state", "dead", "--since", "2026-03-01T00:00").output
+    assert "choose among photos of one state" in run("photos", "redrive", "1", "--since", "2h", code=1).output
+    assert "'lately' is no time" in run("photos", "redrive", "--state", "dead", "--since", "lately", code=2).output
 
 
 def test_rejected_messages_can_be_read(app: App, run: Run) -> None:

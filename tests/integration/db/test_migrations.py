@@ -52,6 +52,18 @@ def test_each_version_goes_down_to_the_one_before(empty: Engine) -> None:
     migrate.upgrade(empty, migrations())
 
 
+def test_the_log_of_photos_keeps_its_readers_and_its_comments_on_the_way_down(empty: Engine) -> None:
+    migrate.upgrade(empty, migrations())
+    for version, columns in (("0005", 25), ("0004", 24)):
+        migrate.downgrade(empty, migrations(), version)
+        with empty.connect() as connection:
+            assert len(inspect(connection).get_columns("photo_log", SCHEMA)) == columns
+            may_read = "select has_table_privilege('inventory_reader', 'inventory_match.photo_log', 'select')"
+            assert connection.execute(text(may_read)).scalar() is True
+            described = "select obj_description('inventory_match.photo_log'::regclass, 'pg_class')"
+            assert connection.execute(text(described)).scalar()
+
+
 def test_drift_is_noticed(app: App) -> None:
     with app.engine.begin() as connection:
         connection.execute(text("alter table inventory_match.product drop column description"))
