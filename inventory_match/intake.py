@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import ProgrammingError
 
 from inventory_match.db import chores, photos, resting, sequence, site
+from inventory_match.db.engine import now
 from inventory_match.domain.errors import InventoryMatchError, MessageUnreadable, ServiceUnavailable
 from inventory_match.domain.photos import CLOCK_TOLERANCE, ObjectRemoved, PhotoUploaded, captured_at
 from inventory_match.s3 import events
@@ -234,7 +235,7 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
 def _register(
     session: Session, uploaded: PhotoUploaded, source: str, cameras: site.Cameras, message_id: str | None = None
 ) -> Taken:
-    arrived = photos.clock(session)
+    arrived = now(session)
     # Nothing is told before it happens; believed, it froze its shelf.
     if uploaded.event_time - arrived > CLOCK_TOLERANCE:
         uploaded = replace(uploaded, event_time=arrived)

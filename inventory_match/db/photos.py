@@ -90,11 +90,6 @@ def register(
     return photo_id
 
 
-def clock(session: Session) -> datetime:
-    """The database's time: all hosts have the same one."""
-    return session.execute(select(func.now())).scalar_one()
-
-
 def record_removal(session: Session, removed: ObjectRemoved) -> None:
     """Keeps what S3 told of a delete; telling it twice changes nothing."""
     row = {

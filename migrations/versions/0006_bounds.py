@@ -3,7 +3,7 @@
 Compatibility rule: see `script.py.mako`. One function, which refuses more; workers of the version before book no such thing.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 _VIEWS = Path(__file__).parents[1] / "views"
 
