@@ -16,8 +16,9 @@ from inventory_match.domain.text import indented, printable
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
-_TALKATIVE = ("botocore", "boto3", "s3transfer", "urllib3")
-"""At DEBUG they print requests with their credentials: access key, signature, session token."""
+_TALKATIVE = dict.fromkeys(("botocore", "boto3", "s3transfer", "urllib3"), logging.INFO) | {"alembic": logging.WARNING}
+"""At DEBUG the first four print requests with their credentials: access key, signature, session token. The last names its
+plugins whenever somebody asks whether the schema is up to date."""
 _OF_SEVERAL_LINES = ("event", "exception")
 
 
@@ -37,8 +38,8 @@ def configure_logging(form: str, level: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=plainly))
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+    for name, least in _TALKATIVE.items():
+        logging.getLogger(name).setLevel(max(least, logging.getLevelName(level)))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),

@@ -19,6 +19,7 @@ from inventory_match.bootstrap import App
 from inventory_match.domain.errors import ConfigurationError, Transient
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
+from inventory_match.vision.runtimes import prepare_encoder
 
 from . import endpoint
 
@@ -87,14 +88,17 @@ def _log(**_: object) -> None:
 
 @celeryd_init.connect
 def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
-    """A worker that can see nothing ends here, before it takes a photo from one that can."""
+    """A worker that can see nothing ends here, before it takes a photo from one that can; one that can gets ready to.
+
+    What is made ready before the fork, every process of the pool has: one that comes in the place of a killed one, too.
+    """
     served = options.get("queues") or ()  # names, one by one or with commas between them; none: all
     if served and not {"photos", "embedding"} & set(served if not isinstance(served, str) else served.split(",")):
         return
     _log()
     parts = App(Settings())
     try:
-        encoder_at_start.wait_for(parts)
+        prepare_encoder(encoder_at_start.wait_for(parts), parts.settings.encoder_runtime)
     except ConfigurationError as error:
         raise SystemExit(f"Error: {error}") from error
     finally:

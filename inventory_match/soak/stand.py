@@ -30,9 +30,9 @@ from inventory_match.webhooks.signing import new_secret
 
 QUEUE = "twisted-events"
 QUICK = {
-    "photo_lease": "10",
+    "photo_lease": "20",
     "photo_retry_wait": "0.3",
-    "rekick_after": "1",
+    "rekick_after": "4",
     "sweep_interval": "1",
     "deliver_interval": "1",
     "queue_wait": "1",

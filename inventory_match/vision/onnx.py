@@ -1,8 +1,8 @@
 """An encoder file run by ONNX Runtime: torch builds the network and hands its graph over once, at the first crop.
 
 The graph is made here from the encoder file and not kept on disk, so there is no second model file that could drift from
-the first. Handing it over takes a second or two a process; its convolutions are then about twice as fast as torch's
-on processors with AVX2.
+the first. Handing it over takes a second or two, once a process (workers do it before they fork); its convolutions are then
+about twice as fast as torch's on processors with AVX2.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ _OPSET = 17
 """Of ONNX: the newest one torch's tracing exporter writes without converting."""
 
 
+_graphs: dict[str, bytes] = {}
+"""By sha256: one, or two while encoders are being switched."""
+
+
 class OnnxEncoder(FileEncoder):
     """32-bit floats throughout, hence torch's vectors; batches of any length."""
 
@@ -41,12 +45,26 @@ class OnnxEncoder(FileEncoder):
         options.intra_op_num_threads = torch.get_num_threads()
         # Waiting threads sleep: a worker has neighbours on the same cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(export(self.record), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(graph(self.record), options, providers=["CPUExecutionProvider"])
 
         def run(batch: torch.Tensor) -> Embeddings:
             return cast("Embeddings", session.run(None, {"crops": batch.contiguous().numpy()})[0])
 
         return run
+
+
+def graph(record: EncoderRecord) -> bytes:
+    """What `export` writes, made once a process for each encoder, with one thread: threads would not survive a fork."""
+    import torch
+
+    if record.sha256 not in _graphs:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            _graphs[record.sha256] = export(record)
+        finally:
+            torch.set_num_threads(threads)
+    return _graphs[record.sha256]
 
 
 def export(record: EncoderRecord) -> bytes:

@@ -38,14 +38,26 @@ def load_encoder(
             f"encoder_runtime is onnx, and {' and '.join(missing)} cannot be imported; `pip install {' '.join(missing)}`,"
             " or set INVENTORY_MATCH_ENCODER_RUNTIME to auto or torch"
         )
-    chosen = installed()[0] if runtime == "auto" else runtime
-    if chosen == "onnx":
+    if _chosen(runtime) == "onnx":
         from inventory_match.vision.onnx import OnnxEncoder
 
         return OnnxEncoder(record, threads=threads, batch=batch)
     from inventory_match.vision.encoder import TorchEncoder
 
     return TorchEncoder(record, threads=threads, batch=batch)
+
+
+def prepare_encoder(record: EncoderRecord, runtime: Runtime | Literal["auto"] = "auto") -> None:
+    """Makes ahead what loading `record` would take seconds for, without starting a thread: a process that forks afterwards
+    hands it on to its children. Raises as `load_encoder` and the loading do."""
+    if _chosen(runtime) == "onnx":
+        from inventory_match.vision.onnx import graph
+
+        graph(record)
+
+
+def _chosen(runtime: Runtime | Literal["auto"]) -> Runtime:
+    return installed()[0] if runtime == "auto" else runtime
 
 
 def _missing() -> list[str]:
