@@ -28,7 +28,7 @@ class Report:
     wrong_levels: int
     alerts_expected: int
     alerts_received: int
-    alerts_received_before_resend: int
+    alerts_received_after_resend: int
     alert_ids_distinct: int
     posts_unverified: int
     seconds: float
@@ -55,6 +55,7 @@ class Report:
             "missing reorders": self.missing_reorders,
             "wrong levels": self.wrong_levels,
             "alerts not received": self.alerts_expected - self.alerts_received,
+            "alerts not received after a resend": self.alerts_expected - self.alerts_received_after_resend,
             "alerts under a second id": self.alert_ids_distinct - self.alerts_expected,
             "posts that did not verify": self.posts_unverified,
         }
@@ -73,7 +74,7 @@ class Course:
     peak_mib: float
     found_by_scan: int
     tried_again: int
-    received_before_resend: int
+    received_after_resend: int
     sabotage: Counter[str]
     troubles: Counter[str]
     told: Counter[str]
@@ -102,7 +103,7 @@ def make_report(subject: str, plan: Plan, facts: Facts, posts: list[Post], cours
         wrong_levels=sum(facts.levels.get(place) != units for place, units in plan.levels.items()),
         alerts_expected=expected.total(),
         alerts_received=received(expected, posts),
-        alerts_received_before_resend=course.received_before_resend,
+        alerts_received_after_resend=course.received_after_resend,
         alert_ids_distinct=len(ids),
         posts_unverified=sum(not post.verified for post in posts),
         seconds=round(course.seconds, 1),

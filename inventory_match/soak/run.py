@@ -117,14 +117,17 @@ def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progr
         run.drain(keys)
         run.close(plan.closing)
         run.sent()
-        before = received(expected_alerts(plan, subject.facts(stand)), list(stand.receiver.posts))
         again = subject.try_again(stand)
         run.drain(keys)
         run.sent()
+        before = len(stand.receiver.posts)
+        subject.send_again(stand)
+        run.sent()
         facts = subject.facts(stand)
+        resent = received(expected_alerts(plan, facts), stand.receiver.posts[before:])
         course = Course(
             seconds=time.monotonic() - began, seconds_to_drain=drained, peak_mib=crew.peak_mib, found_by_scan=found,
-            tried_again=tried + again, received_before_resend=before, sabotage=saboteur.done, troubles=stand.s3.met,
+            tried_again=tried + again, received_after_resend=resent, sabotage=saboteur.done, troubles=stand.s3.met,
             told=stand.news.told, moods=stand.receiver.moods,
         )  # fmt: skip
         return make_report(subject.name, plan, facts, list(stand.receiver.posts), course)

@@ -68,6 +68,9 @@ class Subject(Protocol):
     def try_again(self, stand: Stand) -> int:
         """What the operator does next: photos and alerts that were given up. Returns how many photos."""
 
+    def send_again(self, stand: Stand) -> None:
+        """Every alert once more, as after a receiver lost what it had."""
+
     def facts(self, stand: Stand) -> Facts:
         """What it believes now."""
 
@@ -118,6 +121,11 @@ class Product:
                 outbox.resend(session, message_id)
         intake.kick_all(app.kicker, driven)
         return len(driven)
+
+    def send_again(self, stand: Stand) -> None:
+        for (message_id,) in stand.rows("select distinct message_id from inventory_match.delivery"):
+            with stand.app.unit_of_work() as session:
+                outbox.resend(session, message_id)
 
     def facts(self, stand: Stand) -> Facts:
         ledger = stand.rows(

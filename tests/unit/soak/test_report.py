@@ -17,7 +17,7 @@ PLAN: Plan = make_plan(60, 1, [f"sku-{i:02d}" for i in range(products_for(60))],
 KEY, SKU = next((shot.key, sku) for shot in PLAN.shots for sku in shot.shows if sku in PLAN.falling)
 PLACE = next(iter(PLAN.levels))
 ORDERED = next(iter(PLAN.reorders))
-COURSE = Course(1, 1, 1, 0, 0, 0, Counter(), Counter(), Counter(), Counter())
+COURSE = Course(1, 1, 1, 0, 0, PLAN.alerts.total(), Counter(), Counter(), Counter(), Counter())
 RIGHT = Facts(
     states={shot.key: ["rejected" if shot.broken else "done"] for shot in PLAN.shots},
     ledger=Counter({(shot.key, sku): 1 for shot in PLAN.shots for sku in shot.shows if sku}),
@@ -28,8 +28,8 @@ RIGHT = Facts(
 POSTS = [Post(f"msg_{i}", kind, sku, verified=True, taken=True) for i, (kind, sku) in enumerate(PLAN.alerts.elements())]
 
 
-def complaints(facts: Facts = RIGHT, posts: list[Post] = POSTS) -> list[str]:
-    return make_report("somebody", PLAN, facts, posts, COURSE).complaints
+def complaints(facts: Facts = RIGHT, posts: list[Post] = POSTS, course: Course = COURSE) -> list[str]:
+    return make_report("somebody", PLAN, facts, posts, course).complaints
 
 
 def test_all_as_planned_is_no_complaint() -> None:
@@ -87,7 +87,14 @@ def test_a_signature_that_does_not_verify_is_told() -> None:
     ]
 
 
+def test_an_alert_that_a_resend_does_not_bring_is_told() -> None:
+    one_short = replace(COURSE, received_after_resend=COURSE.received_after_resend - 1)
+    assert complaints(course=one_short) == ["alerts not received after a resend: 1"]
+
+
 def test_a_dead_photo_must_be_told_too() -> None:
-    assert complaints(replace(RIGHT, told_dead=[KEY])) == ["alerts not received: 1", "alerts under a second id: -1"]
+    dead = replace(RIGHT, told_dead=[KEY])
+    one_more = replace(COURSE, received_after_resend=COURSE.received_after_resend + 1)
+    assert complaints(dead, course=one_more) == ["alerts not received: 1", "alerts under a second id: -1"]
     told = Post("msg_dead", "photo.dead", KEY, verified=True, taken=True)
-    assert complaints(replace(RIGHT, told_dead=[KEY]), [*POSTS, told]) == []
+    assert complaints(dead, [*POSTS, told], one_more) == []
