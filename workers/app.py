@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_process_init
+from celery.signals import celeryd_init, setup_logging, worker_init, worker_process_init
 
 from inventory_match.bootstrap import App
 from inventory_match.logs import configure_logging
@@ -60,6 +60,7 @@ def _make(settings: Settings) -> Celery:
     return made
 
 
+@celeryd_init.connect  # before Celery's first word, a warning to whoever is root
 @setup_logging.connect
 def _log(**_: object) -> None:
     settings = Settings()
