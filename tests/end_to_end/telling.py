@@ -18,7 +18,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def ports(folder: Path) -> dict[str, int]:
     """Where each process said its endpoint is, by its role; the newest where several were started."""
-    return {line["process"]: line["port"] for line in lines(folder) if line["event"] == "health and metrics"}
+    return {line["role"]: line["port"] for line in lines(folder) if line["event"] == "health and metrics"}
 
 
 def get(port: int, path: str) -> tuple[int, str]:

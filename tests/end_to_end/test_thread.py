@@ -315,7 +315,7 @@ def test_each_process_answers_for_itself_and_with_the_figures_of_all(thread: Thr
     ports = telling.ports(thread.logs)
     for role, port in ports.items():
         assert telling.get(port, "/healthz")[0] == telling.get(port, "/readyz")[0] == 200
-        assert json.loads(telling.get(port, "/healthz")[1])["process"] == role
+        assert json.loads(telling.get(port, "/healthz")[1])["role"] == role
     [[rested]] = thread.rows("select count(*) from inventory_match.photo where state = 'done'")
     figures = telling.figures(ports["worker"])
     assert figures['inventory_match_photos{state="done"}'] == rested

@@ -99,7 +99,7 @@ def test_what_hangs_is_told_in_time_and_shows_no_secret(watched: Open, silent: i
 def test_a_loop_that_hangs_is_told_but_not_while_it_waits_for_redis(watched: Open) -> None:
     assert get(watched(), "/healthz")[0] == 200
     status, body = get(watched(Stalled()), "/healthz")
-    assert (status, json.loads(body)["alive"], json.loads(body)["process"]) == (503, False, "worker")
+    assert (status, json.loads(body)["alive"], json.loads(body)["role"]) == (503, False, "worker")
     away = SecretStr(f"redis://127.0.0.1:{choose_port(None, name='nobody')}/0")
     waiting = watched(Stalled(), redis_url=away)
     assert get(waiting, "/healthz")[0] == 200
