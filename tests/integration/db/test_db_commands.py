@@ -33,7 +33,7 @@ def test_check_is_content_after_an_upgrade(run: Run) -> None:
     code, said = run("upgrade")
     assert (code, "nothing to do" in said) == (0, True), said
     code, said = run("check")
-    assert (code, "0004" in said) == (0, True), said
+    assert (code, "0005" in said) == (0, True), said
 
 
 def test_an_upgrade_gives_a_new_database_its_encoder_and_leaves_another_alone(app: App, run: Run) -> None:

@@ -46,19 +46,22 @@ def test_old_photos_go_and_stock_alerts_and_the_ledger_go_on(shop: Shop) -> None
     for minute in range(4):
         shop.see("A", "A", "B", "C", minute=minute)
     shop.see("A", "A", "B", "?", minute=4)
+    shop.camera("bare", 2)
+    for minute in (5, 6):
+        assert shop.see(".", ".", minute=minute, camera="bare") is PhotoState.EMPTY
     aged(shop, 90)
     before, said = figures(shop), retention.due(shop.app.unit_of_work, ALL)
-    assert said[PICTURES] == 5
+    assert said[PICTURES] == 7
 
     assert run(shop) == {
-        PICTURES: 5,
-        "photos whose rows go, with all that was seen on them": 3,
+        PICTURES: 7,
+        "photos whose rows go, with all that was seen on them": 4,
         "webhook messages that nobody waits for": said["webhook messages that nobody waits for"],
     }
     assert run(shop) == {}
     left = "select minute, state from (select extract(minute from captured_at)::int as minute, state"
-    assert shop.rows(f"{left} from inventory_match.photo) p order by 1") == [(3, "done"), (4, "done")], (
-        "the photo behind the level of C, and the newest of the camera"
+    assert shop.rows(f"{left} from inventory_match.photo) p order by 1") == [(3, "done"), (4, "done"), (6, "empty")], (
+        "the photo behind the level of C, and the newest of each camera"
     )
     assert figures(shop) == before
     assert shop.rows("select count(*) from inventory_match.sighting where embedding is not null") == [(0,)]
