@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from inventory_match.encoder_files import EncoderFiles
     from inventory_match.enrol import Studio
     from inventory_match.reembed import Workshop
-    from inventory_match.retention import Policy as RetentionPolicy
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
     from inventory_match.vision.encoder import FileEncoder
@@ -194,15 +193,6 @@ class App:
         settings = self.settings
         lease, wait = timedelta(seconds=settings.photo_lease), timedelta(seconds=settings.photo_retry_wait)
         return Patience(settings.photo_attempts, lease, wait)
-
-    @cached_property
-    def retention(self) -> RetentionPolicy:
-        from inventory_match.retention import Policy
-
-        keep = self.settings
-        return Policy(
-            keep.keep_photos_days, keep.keep_sightings_days, keep.keep_photo_rows_days, keep.keep_messages_days
-        )
 
     @cached_property
     def sender(self) -> WebhookSender:

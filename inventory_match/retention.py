@@ -18,6 +18,7 @@ from inventory_match.db import retention
 if TYPE_CHECKING:
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.s3.store import S3Store
+    from inventory_match.settings import Settings
 
 _log = structlog.get_logger(__name__)
 BATCH = 500
@@ -32,6 +33,15 @@ class Policy:
     sightings: int | None = None
     photo_rows: int | None = None
     messages: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        return cls(
+            settings.keep_photos_days,
+            settings.keep_sightings_days,
+            settings.keep_photo_rows_days,
+            settings.keep_messages_days,
+        )
 
     def kinds(self) -> Iterator[tuple[retention.Old, int]]:
         for days, kinds in (

@@ -83,7 +83,8 @@ def flush_digests() -> None:
 def expire_photos() -> None:
     """Lets go of photos past their time, and of what else is too old."""
     parts = app_parts()
-    retention.run(parts.unit_of_work, parts.store, parts.retention, RETENTION_SECONDS)
+    policy = retention.Policy.of(parts.settings)
+    retention.run(parts.unit_of_work, parts.store, policy, RETENTION_SECONDS)
 
 
 def _now() -> datetime:
