@@ -21,10 +21,9 @@ def retention() -> None:
 def run(app: App, dry_run: bool, seconds: int) -> None:
     """Delete pictures, vectors, rows and messages past their time, in batches. The ledger and what waits are kept."""
     chosen = policy.Policy.of(app.settings)
-    if dry_run:
-        counts = policy.due(app.unit_of_work, chosen)
-    else:
-        counts = policy.run(app.unit_of_work, app.store, chosen, seconds)
+    counts = (
+        policy.due(app.unit_of_work, chosen) if dry_run else policy.run(app.unit_of_work, app.store, chosen, seconds)
+    )
     table("What would go now" if dry_run else "What went", ("what", "count"), counts.items())
     kept = [
         f"INVENTORY_MATCH_{name.upper()}"
