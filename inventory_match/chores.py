@@ -4,6 +4,8 @@ flush digests, let old photos go. Beat calls each on its interval; each is safe 
 
 from __future__ import annotations
 
+import math
+import time
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from inventory_match.domain.photos import ObjectRef
 
 if TYPE_CHECKING:
     from inventory_match.db.engine import UnitOfWork
+    from inventory_match.db.models import Photo
     from inventory_match.ports import Kicker
     from inventory_match.s3.store import S3Store
 
@@ -67,21 +70,33 @@ def notice_silence(unit_of_work: UnitOfWork, now: datetime) -> int:
     return len(silent)
 
 
-def expire_photos(unit_of_work: UnitOfWork, store: S3Store, keep_days: int | None, limit: int = 500) -> int:
-    """Deletes photos past their store's limit from the bucket, then their vectors and quality; rows and ledger stay."""
-    with unit_of_work() as session:
-        old = retention.expired(session, keep_days, limit)
-    gone = 0
-    for photo in old:
-        try:
-            store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
-        except InventoryMatchError as error:
-            # It stays due and is tried again; one object S3 refuses must not keep all those behind it.
-            _log.error("photo not expired", photo_id=photo.id, cause=str(error))
-            continue
+def expire_photos(
+    unit_of_work: UnitOfWork, store: S3Store, keep_days: int | None, limit: int = 500, ends: float = math.inf
+) -> int:
+    """Deletes photos past their store's limit from the bucket, then their vectors and quality; rows and ledger stay.
+
+    `limit` at a time, until none is left or it is `ends` by the monotonic clock. Returns how many went.
+    """
+    gone = after = 0
+    while time.monotonic() < ends:
         with unit_of_work() as session:
-            retention.forget(session, photo.id)
-        gone += 1
+            old = retention.expired(session, keep_days, limit, after)
+        if not old:
+            break
+        after = old[-1].id
+        gone += sum(_let_go(unit_of_work, store, photo) for photo in old)
     if gone:
         _log.info("photos expired", photos=gone)
     return gone
+
+
+def _let_go(unit_of_work: UnitOfWork, store: S3Store, photo: Photo) -> bool:
+    try:
+        store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
+    except InventoryMatchError as error:
+        # It stays due and is tried again; one object S3 refuses must not keep all those behind it.
+        _log.error("photo not expired", photo_id=photo.id, cause=str(error))
+        return False
+    with unit_of_work() as session:
+        retention.forget(session, photo.id)
+    return True

@@ -103,6 +103,13 @@ class Settings(BaseSettings):
     keep_photos_days: int | None = Field(default=None, ge=1)
     """Photos older than this are deleted from the bucket; a store's own setting comes first. None keeps them."""
 
+    keep_sightings_days: int | None = Field(default=None, ge=1)
+    """Vectors of crops older than this go, but for those people are still asked about; what was decided stays."""
+    keep_photo_rows_days: int | None = Field(default=None, ge=1)
+    """Rows of photos older than this go, with what was seen on them, once the picture itself is gone. The ledger stays."""
+    keep_messages_days: int | None = Field(default=None, ge=1)
+    """Webhook messages nobody waits for and rejected queue messages older than this go."""
+
     webhook_timeout: float = Field(default=15, gt=0)
     webhook_schedule: _CommaList = ("5", "300", "1800", "7200", "18000", "36000", "50400", "72000", "86400")
     """Waits after a failed attempt, Standard Webhooks' own schedule; tests compress it."""

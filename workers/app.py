@@ -77,6 +77,7 @@ def _make(settings: Settings) -> Celery[Task[Any, Any]]:
     return made
 
 
+@celeryd_init.connect  # before Celery's first word, a warning to whoever is root
 @setup_logging.connect
 def _log(**_: object) -> None:
     settings = Settings()

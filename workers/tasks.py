@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from inventory_match import chores, delivery, pipeline, reembed
+from inventory_match import chores, delivery, pipeline, reembed, retention
 from inventory_match.db import outbox
 from inventory_match.db.catalog import builds
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 INDEX_SECONDS = 3 * 3600
 """The last step of a build makes an index, which takes minutes where references are hundreds of thousands."""
+
+RETENTION_SECONDS = 120
+"""Of an hour; what is left waits for the next."""
 
 
 @app.task(name="inventory_match.process_photo")
@@ -85,6 +88,7 @@ def flush_digests() -> None:
 
 @app.task(name="inventory_match.expire_photos")
 def expire_photos() -> None:
-    """Deletes photos past their time."""
+    """Lets go of photos past their time, and of what else is too old."""
     parts = app_parts()
-    chores.expire_photos(parts.unit_of_work, parts.store, parts.settings.keep_photos_days)
+    policy = retention.Policy.of(parts.settings)
+    retention.run(parts.unit_of_work, parts.store, policy, RETENTION_SECONDS)

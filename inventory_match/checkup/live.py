@@ -80,11 +80,11 @@ def ready(url: str, seconds: float = 8.0) -> Check:
             told = json.loads(answer.read(_MOST_BYTES))
         wrong = [f"{check['check']}: {check['detail']}" for check in told["checks"] if check["verdict"] == Verdict.FAIL]
     except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
-        cure = "give the address of a worker's INVENTORY_MATCH_METRICS_PORT, such as http://127.0.0.1:9464"
-        return Check(f"ready {split.netloc}", Verdict.FAIL, f"no answer: {type(error).__name__}: {error}", cure)
+        cure = "give the address of a process' INVENTORY_MATCH_METRICS_PORT, such as http://127.0.0.1:9464"
+        return Check("ready", Verdict.FAIL, f"no answer from {split.netloc}: {type(error).__name__}: {error}", cure)
     if answer.status != 200 or wrong:
-        return Check(f"ready {split.netloc}", Verdict.FAIL, "; ".join(wrong), "see what it says")
-    return Check(f"ready {split.netloc}", Verdict.OK, f"{len(told['checks'])} checks are well", "")
+        return Check("ready", Verdict.FAIL, f"{split.netloc} says: {'; '.join(wrong)}", "see `inventory-match doctor`")
+    return Check("ready", Verdict.OK, f"{split.netloc} is, by {len(told['checks'])} checks", "")
 
 
 def _late(overdue: float, detail: str, cure: str) -> Found:

@@ -66,7 +66,7 @@ class Watched:
             self._pulse.beat()  # it waits for Redis, and may go on waiting for a while once that is back
             age = 0.0
         alive = age <= STALLED
-        told = {"alive": alive, "process": self._role, "pid": os.getpid(), "loop_turned_seconds_ago": round(age, 1)}
+        told = {"alive": alive, "role": self._role, "pid": os.getpid(), "loop_turned_seconds_ago": round(age, 1)}
         return 200 if alive else 503, JSON, f"{json.dumps(told)}\n".encode()
 
     def _readyz(self) -> Answer:
@@ -167,7 +167,7 @@ def open_endpoint(role: str, settings: Settings, pulse: Pulse) -> Endpoint | Non
             if error.errno == errno.EADDRINUSE:
                 continue  # another process of this machine
             break
-        _log.info("health and metrics", process=role, host=settings.metrics_host, port=made.server_port)
+        _log.info("health and metrics", role=role, host=settings.metrics_host, port=made.server_port)
         return made
-    _log.error("no health and metrics", process=role, host=settings.metrics_host, port=first, cause=str(cause))
+    _log.error("no health and metrics", role=role, host=settings.metrics_host, port=first, cause=str(cause))
     return None

@@ -49,4 +49,5 @@ begin
     end if;
 end
 $$;
+drop index inventory_match.ix_message_digest_id;
 drop table inventory_match.chore;

@@ -10,6 +10,9 @@ create table inventory_match.chore (
     constraint pk_chore primary key (chore)
 );
 
+-- What deletes an old message is asked whether it was a digest of others.
+create index ix_message_digest_id on inventory_match.message (digest_id) where digest_id is not null;
+
 -- As in version 0002, and now with what the photo is waiting for.
 create or replace view inventory_match.photo_log as
 select f.id,

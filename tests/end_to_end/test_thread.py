@@ -32,10 +32,11 @@ from PIL import Image
 from sqlalchemy import text
 from standardwebhooks import Webhook
 
-from inventory_match import catalog_file, intake, site_file
+from inventory_match import catalog_file, site_file
 from inventory_match.apply_site import apply_site
 from inventory_match.bootstrap import App, migrations
 from inventory_match.db import migrate, outbox
+from inventory_match.embedded.loopback import choose_port
 from inventory_match.embedded.machine import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Machine
 from inventory_match.enrol import import_catalog
 from inventory_match.rendering.catalog import write_catalog
@@ -43,6 +44,8 @@ from inventory_match.rendering.designs import PackDesign, product
 from inventory_match.rendering.studio import studio_view
 from inventory_match.settings import Settings
 from inventory_match.webhooks.signing import new_secret
+
+from . import telling
 
 ROOT = Path(__file__).parents[2]
 PACKS = [product(7, index) for index in range(6)]
@@ -80,6 +83,7 @@ FAST = {
     "webhook_schedule": "0.2,0.2,0.2",
     "webhook_allow": "127.0.0.1",
     "torch_threads": "1",
+    "log_format": "json",
 }
 
 
@@ -103,6 +107,7 @@ class Thread:
     app: App
     environment: dict[str, str]
     inbox: Inbox
+    logs: Path
     taken: datetime = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
     def upload(self, camera: str, *facings: PackDesign | None) -> None:
@@ -134,9 +139,12 @@ class Thread:
 
     @contextmanager
     def process(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """One of our commands, in a session of its own; ended with all its children."""
+        """One of our commands, in a session of its own; ended with all its children. It logs into a file of `logs`."""
         argv = [sys.executable, "-m", "inventory_match", *command]
-        with subprocess.Popen(argv, cwd=ROOT, env=self.environment, start_new_session=True) as running:
+        with (
+            (self.logs / f"{command[0]}.log").open("ab") as log,
+            subprocess.Popen(argv, cwd=ROOT, env=self.environment, stderr=log, start_new_session=True) as running,
+        ):
             try:
                 yield running
             finally:
@@ -189,27 +197,14 @@ def receiver() -> Iterator[Inbox]:
         server.server_close()
 
 
-@contextmanager
-def consuming(app: App) -> Iterator[None]:
-    """The intake, reading the machine's queue."""
-    stopping = threading.Event()
-    parts = app.queue, app.unit_of_work, app.kicker, app.settings.buckets, stopping
-    thread = threading.Thread(target=intake.consume, args=parts)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thread]:
     """A machine of its own, so that no other test's photos are in its queue; site, catalog, receiver and intake."""
     with ExitStack() as held:
         machine = held.enter_context(Machine())
         inbox = held.enter_context(receiver())
-        ours = machine.environment() | {f"INVENTORY_MATCH_{name.upper()}": value for name, value in FAST.items()}
+        chosen = FAST | {"metrics_port": str(choose_port(None, name="metrics"))}
+        ours = machine.environment() | {f"INVENTORY_MATCH_{name.upper()}": value for name, value in chosen.items()}
         prefix = "INVENTORY_MATCH_"
         app = App(Settings.model_validate({name.removeprefix(prefix).lower(): value for name, value in ours.items()}))
         migrate.upgrade(app.engine, migrations())
@@ -221,9 +216,10 @@ def thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thread]:
         assert import_catalog(app.studio, app.unit_of_work, catalog_file.read(catalog), strict=True).bad == []
         with app.unit_of_work() as session:
             outbox.add_endpoint(session, inbox.url, inbox.secret, [])
-        held.enter_context(consuming(app))
         clean = {name: value for name, value in os.environ.items() if not name.startswith(prefix)}
-        yield Thread(app, clean | ours, inbox)
+        made = Thread(app, clean | ours, inbox, tmp_path_factory.mktemp("logs"))
+        held.enter_context(made.process("intake"))
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +277,58 @@ def test_uploads_become_stock_one_reorder_and_verified_webhooks(thread: Thread) 
     assert {b.sku, c.sku} <= {one["sku"] for one in low["substitutes"]}, "what else stands in the store"
     assert len({headers["webhook-id"] for headers, _ in thread.inbox.posts}) == len(thread.inbox.posts)
     assert all(json.loads(body).keys() == {"type", "timestamp", "data"} for _, body in thread.inbox.posts)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("workers")
+def test_a_photo_can_be_followed_by_its_id_through_the_logs_of_all_processes(thread: Thread) -> None:
+    a, b, c = PACKS[:3]
+    thread.upload("thread", a, a, b, c)
+    thread.upload("thread", None, None, b, c)
+    newest = "select max(id) from inventory_match.photo"
+    alerted = (
+        f"select state from inventory_match.webhook_log where (data #>> '{{evidence,photo,id}}')::int = ({newest})"
+    )
+    thread.until(lambda: ("delivered",) in thread.rows(alerted))
+    thread.until(lambda: any(line["event"] == "webhook posted" for line in told(thread)))
+
+    events = [line.get("stage", line["event"]) for line in told(thread)]
+    assert events[:2] == ["photo registered", "photo kicked"]
+    assert events[2:8] == ["fetch", "decode", "detect", "embed", "settle", "photo left"]
+    assert set(events[8:]) == {"webhook posted"}
+    registered, *_, posted = told(thread)
+    assert registered["message_id"]
+    assert registered["key"].startswith("s1/thread/")
+    assert posted["message_id"].startswith("msg_")
+    assert len({line["process"] for line in told(thread)}) >= 2, "the intake, and a process of the worker's pool"
+
+
+def told(thread: Thread) -> list[dict[str, Any]]:
+    """What the logs say of the newest photo, in order of time."""
+    [[newest]] = thread.rows("select max(id) from inventory_match.photo")
+    return [line for line in telling.lines(thread.logs) if line.get("photo_id") == newest]
+
+
+@pytest.mark.usefixtures("workers")
+def test_each_process_answers_for_itself_and_with_the_figures_of_all(thread: Thread) -> None:
+    thread.until(lambda: telling.ports(thread.logs).keys() == {"worker", "intake", "beat"})
+    ports = telling.ports(thread.logs)
+    for role, port in ports.items():
+        assert telling.get(port, "/healthz")[0] == telling.get(port, "/readyz")[0] == 200
+        assert json.loads(telling.get(port, "/healthz")[1])["role"] == role
+    [[rested]] = thread.rows("select count(*) from inventory_match.photo where state = 'done'")
+    figures = telling.figures(ports["worker"])
+    assert figures['inventory_match_photos{state="done"}'] == rested
+    assert figures["inventory_match_photo_attempts_count"] == rested
+    assert figures['inventory_match_stage_seconds_count{stage="settle"}'] == rested
+    [[crops]] = thread.rows("select count(embedding) from inventory_match.sighting")
+    assert figures["inventory_match_crops_embedded_total"] == crops
+    assert figures['inventory_match_webhook_posts_total{outcome="delivered"}'] == len(thread.inbox.posts)
+    assert telling.figures(ports["beat"])['inventory_match_photos{state="done"}'] == rested
+    live = [sys.executable, "-m", "inventory_match", "doctor", "--live", "--url", f"http://127.0.0.1:{ports['worker']}"]
+    judged = subprocess.run(live, env=thread.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert judged.returncode == 0, judged.stdout
+    assert [line.split()[0] for line in judged.stdout.splitlines()] == ["ok"] * 11
 
 
 def states(thread: Thread, camera: str) -> dict[str, int]:

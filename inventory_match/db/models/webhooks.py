@@ -48,6 +48,7 @@ class Message(Base):
     digest_id: Mapped[str | None] = mapped_column(ForeignKey("inventory_match.message.id"))
     __table_args__ = (
         Index("ix_message_store_created_at", "store", "created_at"),
+        Index("ix_message_digest_id", "digest_id", postgresql_where=text("digest_id is not null")),
         Index("ix_message_held", "store", postgresql_where=text("held and digest_id is null")),
     )
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from inventory_match.bootstrap import App
+from inventory_match.db import chores
 from inventory_match.embedded.loopback import choose_port
 
 from .conftest import Run
@@ -104,6 +105,34 @@ def test_a_wrong_encoder_file_is_told(run: Run) -> None:
     output = run("doctor", code=1, encoder_file="/nowhere/model.safetensors").output
     assert verdicts(output)["encoder file"] == "fail"
     assert "/nowhere/model.safetensors" in output
+
+
+def test_live_judges_what_runs_and_how_fresh_it_is(app: App, run: Run) -> None:
+    """No worker runs here and nothing listens; the sweep never ran, then just now, then long ago."""
+    nobody = f"http://127.0.0.1:{choose_port(None, name='nobody')}"
+    output = run("doctor", "--live", "--url", nobody, code=1).output
+    found = verdicts(output)
+    failed = {name for name, verdict in found.items() if verdict == "fail"}
+    assert failed == {"sweep", "workers", "ready"}
+    assert "it never ran" in output
+    with app.unit_of_work() as session:
+        chores.ran(session, "sweep", attempts=8)
+    assert verdicts(run("doctor", "--live", code=1).output)["sweep"] == "ok"
+
+    with app.unit_of_work() as session:
+        session.execute(text("update inventory_match.chore set ran_at = now() - interval '10 minutes'"))
+        session.execute(
+            text(
+                "insert into inventory_match.photo (bucket, key, version, etag, source, event_time, captured_at,"
+                " captured_source, state, next_attempt_at) values ('b', 'k', 'v', 'v', 'event', now(), now(), 'event',"
+                " 'registered', now() - interval '20 minutes')"
+            )
+        )
+    output = run("doctor", "--live", code=1).output
+    assert "last ran 10 min ago, 60 s is allowed" in output
+    assert verdicts(output)["photos waiting"] == "fail"
+    assert "1 wait, and it is the oldest one's turn since 20 min" in output
+    assert "give --live too" in run("doctor", "--url", nobody, code=2).output
 
 
 def test_settings_that_cannot_be_read_end_it(run: Run) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,7 +101,7 @@ def test_what_hangs_is_told_in_time_and_shows_no_secret(watched: Open, silent: i
 def test_a_loop_that_hangs_is_told_but_not_while_it_waits_for_redis(watched: Open) -> None:
     assert get(watched(), "/healthz")[0] == 200
     status, body = get(watched(Stalled()), "/healthz")
-    assert (status, json.loads(body)["alive"], json.loads(body)["process"]) == (503, False, "worker")
+    assert (status, json.loads(body)["alive"], json.loads(body)["role"]) == (503, False, "worker")
     away = SecretStr(f"redis://127.0.0.1:{choose_port(None, name='nobody')}/0")
     waiting = watched(Stalled(), redis_url=away)
     assert get(waiting, "/healthz")[0] == 200
@@ -144,6 +146,8 @@ def test_figures_are_the_truth_of_postgres(app: App, watched: Open) -> None:
     assert (values[prefix + "scan_found_total"], values[prefix + "scan_back_total"]) == (6, 2)
     assert values[prefix + 'kicks{queue="photos"}'] >= 0
     assert values[prefix + "queue_messages"] >= 0
+    alerts = (Path(__file__).parents[3] / "docker" / "alerts.yml").read_text()
+    assert set(re.findall(r"inventory_match_\w+", alerts)) <= {name.partition("{")[0] for name in values}
 
 
 def test_only_its_three_pages_are_there(watched: Open) -> None:
