@@ -19,7 +19,7 @@ import pytest
 from kombu import Connection
 from sqlalchemy import text
 
-from inventory_match import chores, intake
+from inventory_match import chores, intake, pipeline
 from inventory_match.bootstrap import App, migrations
 from inventory_match.db import migrate, models
 from inventory_match.domain.photos import ObjectRef, PhotoUploaded
@@ -31,7 +31,7 @@ from ..integration.pipeline.conftest import regions, shelf_photo
 from .conftest import LOCKED, kill, patiently, running, settings_of
 
 CELERY = ("-m", "celery", "--quiet", "--app", "tests.faults.impatient", "worker", "--queues", "photos,chores,embedding")
-OURS = ("-m", "inventory_match", "worker", "--concurrency", "1")
+OURS = ("-m", "inventory_match", "worker", "--concurrency", "2")
 QUICK = ("--without-gossip", "--without-mingle")
 FAST = {"photo_lease": "60", "torch_threads": "1", "encoder_runtime": "torch", "rekick_after": "0.1"}
 
@@ -46,10 +46,10 @@ class Store:
     numbers: Iterator[int] = field(default_factory=itertools.count)
     living: subprocess.Popen[str] | None = None
 
-    def worker(self) -> subprocess.Popen[str]:
+    def worker(self, *argv: str) -> subprocess.Popen[str]:
         """The worker that the test before left alive, or a new one: to start one takes seconds."""
         if self.living is None or self.living.poll() is not None:
-            self.living = self.held_open.enter_context(running(*OURS, environment=self.environment))
+            self.living = self.held_open.enter_context(running(*(argv or OURS), environment=self.environment))
         return self.living
 
     def upload(self, photos: int) -> list[int]:
@@ -113,18 +113,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.mark.timeout(120)
 def test_a_task_longer_than_the_visibility_timeout_runs_once_in_effect(store: Store) -> None:
     """The broker gives its message out again while the first run still goes on; the second finds nothing to take."""
-    with running(*CELERY, "--concurrency", "2", *QUICK, environment=store.environment) as impatient:
-        warm = store.upload(6)  # both processes have loaded the encoder
-        patiently(lambda: store.counted_once(warm), process=impatient)
-        [photo_id] = store.upload(1)
-        with store.held(photo_id):
-            patiently(lambda: store.waiting() == 1, process=impatient)
-            patiently(lambda: given_out_again(store) >= 1)
-            [other] = store.upload(1)  # behind it in the queue: once this is done, the second run was
-            patiently(lambda: store.states([other]) == [("done", 1)], process=impatient)
-            assert store.states([photo_id]) == [("processing", 1)]
-            assert store.waiting() == 1, "the second run does not wait for anything"
-        patiently(lambda: store.counted_once([photo_id]), process=impatient)
+    impatient = store.worker(*CELERY, "--concurrency", "2", *QUICK)
+    warm = store.upload(6)  # both processes have loaded the encoder
+    patiently(lambda: store.counted_once(warm), process=impatient)
+    [photo_id] = store.upload(1)
+    with store.held(photo_id):
+        patiently(lambda: store.waiting() == 1, process=impatient)
+        patiently(lambda: given_out_again(store) >= 1)
+        [other] = store.upload(1)  # behind it in the queue: once this is done, the second run was
+        patiently(lambda: store.states([other]) == [("done", 1)], process=impatient)
+        assert store.states([photo_id]) == [("processing", 1)]
+        assert store.waiting() == 1, "the second run does not wait for anything"
+    patiently(lambda: store.counted_once([photo_id]), process=impatient)
     assert store.states([photo_id]) == [("done", 1)]
 
 
@@ -139,16 +139,17 @@ def given_out_again(store: Store) -> int:
 
 
 @pytest.mark.timeout(120)
-def test_sigterm_finishes_the_photo_in_hand_and_gives_the_rest_back(store: Store) -> None:
+def test_sigterm_finishes_the_photos_in_hand_and_gives_the_rest_back(store: Store) -> None:
+    """Each of its two processes has one."""
     photos = store.upload(4)
     stopped = store.worker()
     with store.held(*photos):
-        patiently(lambda: store.waiting() == 1, process=stopped)
+        patiently(lambda: store.waiting() == 2, process=stopped)
         stopped.send_signal(signal.SIGTERM)
         time.sleep(0.5)
-        assert stopped.poll() is None, "it has a photo in hand"
+        assert stopped.poll() is None, "it has photos in hand"
     assert stopped.wait(20) == 0
-    assert sorted(store.states(photos)) == [("done", 1)] + [("registered", 0)] * 3
+    assert sorted(store.states(photos)) == [("done", 1)] * 2 + [("registered", 0)] * 2
     next_one = store.worker()
     patiently(lambda: store.counted_once(photos), process=next_one)
     assert store.states(photos) == [("done", 1)] * 4, "nobody had to take one a second time, and no sweep was needed"
@@ -157,20 +158,19 @@ def test_sigterm_finishes_the_photo_in_hand_and_gives_the_rest_back(store: Store
 @pytest.mark.timeout(120)
 def test_what_a_worker_killed_as_a_whole_held_comes_back_by_the_sweep(store: Store) -> None:
     """The broker would give its messages back after an hour."""
-    photos = store.upload(3)
-    doomed = store.worker()
+    photos, doomed = store.upload(3), store.worker()
     with store.held(*photos):
-        patiently(lambda: store.waiting() == 1, process=doomed)
+        patiently(lambda: store.waiting() == 2, process=doomed)
         kill(doomed)
     patiently(lambda: store.waiting() == 0)
-    assert sorted(store.states(photos)) == [("processing", 1), ("registered", 0), ("registered", 0)]
-    # Its lease ends now, instead of a minute later.
+    assert sorted(store.states(photos)) == [("processing", 1), ("processing", 1), ("registered", 0)]
+    # Their leases end now, instead of a minute later.
     rows(store.app, "update inventory_match.photo set next_attempt_at = now() where state = 'processing' returning 1")
-
-    def swept() -> bool:
-        now = datetime.now(UTC)
-        chores.sweep(store.app.unit_of_work, store.app.kicker, 8, timedelta(seconds=0.1), now)
-        return store.counted_once(photos)
-
-    patiently(swept, process=store.worker())
-    assert sorted(store.states(photos)) == [("done", 1), ("done", 1), ("done", 2)]
+    app = store.app
+    due = chores.sweep(app.unit_of_work, app.kicker, 8, timedelta(0), datetime.now(UTC))
+    assert due == photos, "all three are kicked"
+    for photo_id in due:
+        eyes, chosen = app.sight()
+        pipeline.process(photo_id, eyes, chosen, app.patience, app.unit_of_work, datetime.now(UTC))
+    assert store.counted_once(photos)
+    assert sorted(store.states(photos)) == [("done", 1), ("done", 2), ("done", 2)]
