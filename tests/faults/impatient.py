@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inventory_match_workers.app import app
+from workers.app import app
 
 __all__ = ["app"]
 app.conf.broker_transport_options = {"visibility_timeout": 1}

@@ -23,7 +23,7 @@ from inventory_match.pipeline import Seen
 
 from .conftest import Shop
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "40"))
 """In each two photos are settled at the same instant: by turns of one shelf, and of two that share their products."""
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
