@@ -26,6 +26,7 @@ from typing import Any
 
 import boto3
 import numpy as np
+import psutil
 import pytest
 from botocore.config import Config
 from PIL import Image
@@ -73,6 +74,8 @@ regions = [[0.0, 0.0, 0.25, 1.0], [0.25, 0.0, 0.5, 1.0], [0.5, 0.0, 0.75, 1.0], 
 """
 FAST = {
     "photo_lease": "200",
+    "photo_retry_wait": "0.5",
+    "decode_seconds": "5",
     "sweep_interval": "1",
     "deliver_interval": "1",
     "rekick_after": "1",
@@ -214,7 +217,7 @@ def thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thread]:
         app = App(Settings.model_validate({name.removeprefix(prefix).lower(): value for name, value in ours.items()}))
         migrate.upgrade(app.engine, migrations())
         held.callback(app.engine.dispose)
-        cameras = "".join(CAMERA.format(code=code) for code in ("thread", "killed"))
+        cameras = "".join(CAMERA.format(code=code) for code in ("thread", "killed", "hung"))
         site = site_file.parse(SITE.format(locations=cameras, watched=PACKS[0].sku), "site.toml")
         apply_site(app.unit_of_work, app.kicker, site, datetime.now(UTC))
         catalog = write_catalog(tmp_path_factory.mktemp("catalog"), PACKS, references=1)
@@ -281,6 +284,32 @@ def test_uploads_become_stock_one_reorder_and_verified_webhooks(thread: Thread) 
     assert {b.sku, c.sku} <= {one["sku"] for one in low["substitutes"]}, "what else stands in the store"
     assert len({headers["webhook-id"] for headers, _ in thread.inbox.posts}) == len(thread.inbox.posts)
     assert all(json.loads(body).keys() == {"type", "timestamp", "data"} for _, body in thread.inbox.posts)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("workers")
+def test_a_decoder_that_hangs_costs_one_attempt_and_not_its_worker(thread: Thread) -> None:
+    b, c = PACKS[1:3]
+    thread.upload("hung", b, b, c, c)
+    thread.until(lambda: states(thread, "hung") == {"done": 1})
+    [hung] = decoders_of_workers()
+    process = hung.parent()
+    hung.suspend()
+    thread.upload("hung", b, c, c, c)
+    thread.until(lambda: states(thread, "hung") == {"done": 2})
+
+    attempts = "select attempts::int from inventory_match.photo where camera = 'hung' order by id"
+    assert thread.rows(attempts) == [(1,), (2,)]
+    [another] = decoders_of_workers()
+    assert another.pid != hung.pid
+    assert another.parent() == process, "the worker process that had the photo in hand"
+
+
+def decoders_of_workers() -> list[psutil.Process]:
+    """Those of the pool's processes; this one has its own."""
+    ours = psutil.Process()
+    below = [child for child in ours.children(recursive=True) if child.ppid() != ours.pid]
+    return [child for child in below if "inventory_match.vision.decoding" in child.cmdline()]
 
 
 def states(thread: Thread, camera: str) -> dict[str, int]:
