@@ -217,7 +217,7 @@ def thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thread]:
         app = App(Settings.model_validate({name.removeprefix(prefix).lower(): value for name, value in ours.items()}))
         migrate.upgrade(app.engine, migrations())
         held.callback(app.engine.dispose)
-        cameras = "".join(CAMERA.format(code=code) for code in ("thread", "killed", "hung"))
+        cameras = "".join(CAMERA.format(code=code) for code in ("thread", "killed", "hung", "oom"))
         site = site_file.parse(SITE.format(locations=cameras, watched=PACKS[0].sku), "site.toml")
         apply_site(app.unit_of_work, app.kicker, site, datetime.now(UTC))
         catalog = write_catalog(tmp_path_factory.mktemp("catalog"), PACKS, references=1)
@@ -303,6 +303,38 @@ def test_a_decoder_that_hangs_costs_one_attempt_and_not_its_worker(thread: Threa
     [another] = decoders_of_workers()
     assert another.pid != hung.pid
     assert another.parent() == process, "the worker process that had the photo in hand"
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("workers")
+def test_a_pool_process_killed_for_memory_leaves_its_photo_to_be_finished_once(thread: Thread) -> None:
+    """SIGKILL to the one process, as the kernel sends it; the worker it belongs to lives and starts another."""
+    c, d = PACKS[2:4]
+    thread.upload("oom", c, c, d, d)
+    thread.until(lambda: states(thread, "oom") == {"done": 1})
+    [held_up] = decoders_of_workers()
+    held_up.suspend()
+    thread.upload("oom", c, d, d, d)
+    thread.until(lambda: states(thread, "oom") == {"done": 1, "processing": 1})
+    held_up.parent().kill()
+    held_up.resume()
+    # Its lease ends now, instead of minutes later.
+    thread.rows("update inventory_match.photo set next_attempt_at = now() where state = 'processing' returning id")
+    thread.until(lambda: states(thread, "oom") == {"done": 2})
+
+    attempts = "select attempts::int from inventory_match.photo where camera = 'oom' order by id"
+    assert thread.rows(attempts) == [(1,), (2,)]
+    counted = "select sku, units::int from inventory_match.stock_event where location = 'oom' order by id, sku"
+    assert sorted(thread.rows(counted)) == sorted([(c.sku, 2), (d.sku, 2), (c.sku, 1), (d.sku, 3)])
+    thread.until(lambda: gone(held_up), 10)
+
+
+def gone(process: psutil.Process) -> bool:
+    """A zombie is gone too: in a container nobody may ever collect an orphan."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def decoders_of_workers() -> list[psutil.Process]:

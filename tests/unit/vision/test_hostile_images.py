@@ -64,11 +64,13 @@ def shape_or_cause(decode: IsolatedDecoder, data: bytes) -> tuple[int, ...] | st
 @pytest.mark.parametrize(("data", "claim"), [
     (SOI + segment(0xC0, struct.pack(">BHHB", 8, 65_500, 65_500, 1) + b"\1\x11\0") + EOI, "65500 x 65500"),
     (grey_jpeg(14_200, 14_100), "14200 x 14100"),
+    (grey_jpeg(10_000, 9_000), "10000 x 9000"),
     (webp_claiming(16_383, 16_383, lossless=True), None),
     (webp_claiming(2**24, 255, lossless=False), None),
     (png(header(2**31 - 1, 1), (b"IDAT", zlib.compress(bytes(1000)))), "2147483647 x 1"),
     (png(header(2**31 - 1, 2**31 - 1), (b"IDAT", b"")), None),
-], ids=["JPEG header", "true JPEG of 200 megapixels", "WebP header", "WebP canvas", "PNG line", "PNG square"])  # fmt: skip
+], ids=["JPEG header", "true JPEG of 200 megapixels", "true JPEG of 90", "WebP header", "WebP canvas",
+        "PNG line", "PNG square"])  # fmt: skip
 def test_more_pixels_than_accepted_are_rejected_from_the_header(
     decode: IsolatedDecoder, data: bytes, claim: str | None
 ) -> None:
@@ -139,7 +141,11 @@ def test_a_jpeg_of_thousands_of_scans_is_rejected(decode: IsolatedDecoder) -> No
 
 def test_what_looks_like_scans_behind_the_end_of_a_jpeg_does_not_count(decode: IsolatedDecoder) -> None:
     """Some phones append a video, and a thumbnail has scans of its own."""
-    assert shape_or_cause(decode, jpeg_with(segment(0xED, b"\xff\xda" * 900)) + b"\xff\xda" * 900) == (24, 32, 3)
+    assert shape_or_cause(decode, jpeg_with(segment(0xED, b"\xff\xda" * 900)) + bytes(9) + b"\xff\xda\0\2" * 900) == (
+        24,
+        32,
+        3,
+    )
 
 
 SQUEEZED = zlib.compress(bytes(40_000_000), 9)

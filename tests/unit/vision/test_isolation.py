@@ -143,7 +143,7 @@ SAYS = "import os, struct, sys\nos.write(1, b'\\6')\nsys.stdin.buffer.read(9)\n"
     ("import os, time; os.close(1); time.sleep(99)", DecoderDied, "closed its pipe"),
     (SAYS + "os.write(1, struct.pack('>Q', 2) + b'[]')", DecoderDied, "answered nonsense"),
     (SAYS + "os.write(1, b'\\xff' * 70000)", DecoderDied, "answered nonsense"),
-    (SAYS + "os.write(1, struct.pack('>Q', 23) + b'{\"shape\": [99999, 9999, 3]}')", DecoderDied, "answered nonsense"),
+    (SAYS + "os.write(1, struct.pack('>Q', 27) + b'{\"shape\": [99999, 9999, 3]}')", DecoderDied, "answered nonsense"),
     (SAYS + "import time; time.sleep(99)", OutOfTime, "longer than 0.5 s"),
 ], ids=["ends", "closes", "list", "noise", "too many pixels", "silence"])  # fmt: skip
 def test_whatever_the_child_answers_is_one_error(program: str, error: type[Exception], says: str) -> None:
