@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import psutil
 import pytest
 from PIL import ExifTags, Image
 
+from inventory_match.bootstrap import App
 from inventory_match.domain.errors import DecoderDied, OutOfTime, PhotoRejected
 from inventory_match.domain.photos import QualityLimits
 from inventory_match.ports import Decoded
-from inventory_match.settings import DECODE_BYTES_A_PIXEL
+from inventory_match.settings import DECODE_BYTES_A_PIXEL, Settings
 from inventory_match.vision.decoding import Limits
 from inventory_match.vision.images import decoder, judged
 from inventory_match.vision.isolation import COMMAND, IsolatedDecoder, firmly
@@ -53,6 +55,22 @@ def test_rejections_name_the_same_causes_and_keep_the_child(isolated: IsolatedDe
     with pytest.raises(PhotoRejected, match="too dark: brightness 3"):
         judged(isolated, QualityLimits())(saved(Image.new("RGB", (64, 64), (3, 3, 3)), "PNG"))
     assert isolated.pid == child
+
+
+def test_one_child_decodes_for_cameras_and_for_the_catalog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # without the settings of whoever runs the tests
+    app = App(Settings(photo_max_pixels=2000, decode_seconds=7))
+    for decode in (app.decoder, app.reference_decoder):
+        assert decode(saved(corners(), "PNG")).image.shape == (32, 48, 3)
+        with pytest.raises(PhotoRejected, match="more than the 2000 px accepted"):
+            decode(saved(corners(64, 64), "PNG"))
+    child = psutil.Process(app.isolated_decoder.pid)
+    assert child.ppid() == os.getpid()
+    assert '"seconds": 7.0' in child.cmdline()[-1]
+    with pytest.raises(PhotoRejected, match="too dark"):
+        app.decoder(saved(Image.new("RGB", (20, 20)), "PNG"))
+    assert app.reference_decoder(saved(Image.new("RGB", (20, 20)), "PNG")).quality.brightness == 0
+    app.isolated_decoder.close()
 
 
 def test_what_is_no_photo_starts_no_child() -> None:
