@@ -108,8 +108,7 @@ def _end_with_owner(stdin: int) -> None:
 
 def _confine(limits: Limits) -> None:
     """Limits that the kernel holds. Where there is no /proc (macOS) nothing holds the memory limit."""
-    for unneeded in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):  # a core would keep the photo on disk
-        resource.setrlimit(unneeded, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would keep the photo on disk
     with suppress(OSError):  # should the machine run out of memory, this process goes before its worker
         Path("/proc/self/oom_score_adj").write_text("1000")
     with suppress(OSError):

@@ -17,9 +17,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-MOST_BYTES = 2**16
-"""EXIF in one JPEG segment is no longer; PNG and WebP carry any size, and a table of tags that all point at the same
-megabytes would be copied once for each."""
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error, UserWarning)
 """What Pillow raises on broken EXIF; it warns of some kinds only, which ends here too where warnings are errors."""
 
@@ -33,10 +30,8 @@ class CameraNotes:
 
 
 def camera_notes(image: Image.Image) -> CameraNotes:
-    """The notes of an opened picture; empty ones where its EXIF is absent, broken or larger than any camera writes it."""
+    """The notes of an opened picture; empty ones where its EXIF is absent or broken."""
     try:
-        if len(image.info.get("exif", b"")) > MOST_BYTES:
-            return CameraNotes()
         exif = image.getexif()
         tags = exif.get_ifd(ExifTags.IFD.Exif)
         return CameraNotes(_TURNS.get(exif.get(ExifTags.Base.Orientation, 1)), _taken_at(tags))

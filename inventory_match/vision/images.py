@@ -20,8 +20,8 @@ from PIL import ImageStat, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from inventory_match.domain.errors import PhotoRejected
 from inventory_match.domain.photos import Box, Quality, QualityLimits
 from inventory_match.ports import Decoded, Decoder
+from inventory_match.vision import jpeg_bombs
 from inventory_match.vision.exif import CameraNotes, camera_notes
-from inventory_match.vision.jpeg_scans import scans
 from inventory_match.vision.signatures import ACCEPTED, kind_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 SHARPNESS_SIDE = 512
 """Photos are shrunk to this longer side, px, to measure sharpness, which must not depend on the camera's pixels."""
-
-MOST_SCANS = 200
-"""Of a JPEG. Cameras write one to three, progressive ones about ten; libjpeg goes over all pixels for each of them."""
 
 _PARSERS = JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 """Imported now, so that no photo waits for them."""
@@ -113,10 +110,8 @@ def _figures(light: Pillow.Image) -> Quality:
 
 def _parsed(data: bytes, kind: str, max_pixels: int) -> tuple[Pillow.Image, CameraNotes]:
     """RGB as the file has it, not turned yet: by then what the parser held is let go, for a WebP 12 bytes a pixel."""
-    if kind == "JPEG" and (many := scans(data, MOST_SCANS)) > MOST_SCANS:
-        raise PhotoRejected(
-            f"a JPEG of {many} scans; more than {MOST_SCANS} are not accepted: save it as baseline JPEG"
-        )
+    if kind == "JPEG" and (complaint := jpeg_bombs.complaint(data)):
+        raise PhotoRejected(complaint)
     try:
         with Pillow.open(BytesIO(data), formats=[kind]) as opened:  # reads the header only
             width, height = opened.size

@@ -42,7 +42,7 @@ START_SECONDS = 60.0
 _PIPE_BYTES = 2**20
 _LONGEST_HEADER = 2**16
 _NEEDED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
-_EOF_GRACE = 5.0
+_EOF_GRACE = 2.0
 
 
 class IsolatedDecoder:
@@ -81,9 +81,9 @@ class IsolatedDecoder:
             self._put_down()
 
     def _running(self) -> _Child:
-        """A fork must not talk to the child of its parent: their photos would be mixed up."""
+        """The child, started where there is none, where it ended, and in a fork: there `poll` finds it to be no child."""
         child = self._child
-        if child is None or child.owner != os.getpid() or child.process.poll() is not None:
+        if child is None or child.process.poll() is not None:
             self._put_down()
             self._child = child = _Child(self._command, self._limits)
         return child
@@ -112,9 +112,9 @@ class _Child:
     """The running program, and the deadline of what it is asked."""
 
     def __init__(self, command: Sequence[str], limits: Limits) -> None:
-        self._limits, self.owner = limits, os.getpid()
+        self._limits = limits
         self.process = _started([*command, json.dumps(asdict(limits))])
-        self.end = weakref.finalize(self, _end, self.process, self.owner)
+        self.end = weakref.finalize(self, _end, self.process)
         self._photos, self._answers = (stream.fileno() for stream in _streams(self.process))
         for pipe_end in (self._photos, self._answers):
             os.set_blocking(pipe_end, False)
@@ -224,13 +224,12 @@ def _streams(process: subprocess.Popen[bytes]) -> tuple[Any, Any]:
     return process.stdin, process.stdout
 
 
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    """Kill it and collect it. A fork of its owner only lets go of the pipes."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and collect it. In a fork of its owner, whose child it is not, Popen only lets go of the pipes."""
     for stream in _streams(process):
         stream.close()
-    if owner == os.getpid():
-        process.kill()
-        process.wait()
+    process.kill()
+    process.wait()
 
 
 def _environment() -> dict[str, str]:

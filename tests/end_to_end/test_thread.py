@@ -26,6 +26,7 @@ from typing import Any
 
 import boto3
 import numpy as np
+import psutil
 import pytest
 from botocore.config import Config
 from PIL import Image
@@ -76,6 +77,8 @@ regions = [[0.0, 0.0, 0.25, 1.0], [0.25, 0.0, 0.5, 1.0], [0.5, 0.0, 0.75, 1.0], 
 """
 FAST = {
     "photo_lease": "200",
+    "photo_retry_wait": "0.5",
+    "decode_seconds": "5",
     "sweep_interval": "1",
     "deliver_interval": "1",
     "rekick_after": "1",
@@ -209,7 +212,7 @@ def thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thread]:
         app = App(Settings.model_validate({name.removeprefix(prefix).lower(): value for name, value in ours.items()}))
         migrate.upgrade(app.engine, migrations())
         held.callback(app.engine.dispose)
-        cameras = "".join(CAMERA.format(code=code) for code in ("thread", "killed"))
+        cameras = "".join(CAMERA.format(code=code) for code in ("thread", "killed", "hung", "oom"))
         site = site_file.parse(SITE.format(locations=cameras, watched=PACKS[0].sku), "site.toml")
         apply_site(app.unit_of_work, app.kicker, site, datetime.now(UTC))
         catalog = write_catalog(tmp_path_factory.mktemp("catalog"), PACKS, references=1)
@@ -294,8 +297,8 @@ def test_a_photo_can_be_followed_by_its_id_through_the_logs_of_all_processes(thr
 
     events = [line.get("stage", line["event"]) for line in told(thread)]
     assert events[:2] == ["photo registered", "photo kicked"]
-    assert events[2:8] == ["fetch", "decode", "detect", "embed", "settle", "photo left"]
-    assert set(events[8:]) == {"webhook posted"}
+    assert events[2:9] == ["photo taken", "fetch", "decode", "detect", "embed", "settle", "photo left"]
+    assert set(events[9:]) == {"webhook posted"}
     registered, *_, posted = told(thread)
     assert registered["message_id"]
     assert registered["key"].startswith("s1/thread/")
@@ -329,6 +332,64 @@ def test_each_process_answers_for_itself_and_with_the_figures_of_all(thread: Thr
     judged = subprocess.run(live, env=thread.environment, capture_output=True, text=True, timeout=60, check=False)
     assert judged.returncode == 0, judged.stdout
     assert [line.split()[0] for line in judged.stdout.splitlines()] == ["ok"] * 11
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("workers")
+def test_a_decoder_that_hangs_costs_one_attempt_and_not_its_worker(thread: Thread) -> None:
+    b, c = PACKS[1:3]
+    thread.upload("hung", b, b, c, c)
+    thread.until(lambda: states(thread, "hung") == {"done": 1})
+    [hung] = decoders_of_workers()
+    process = hung.parent()
+    hung.suspend()
+    thread.upload("hung", b, c, c, c)
+    thread.until(lambda: states(thread, "hung") == {"done": 2})
+
+    attempts = "select attempts::int from inventory_match.photo where camera = 'hung' order by id"
+    assert thread.rows(attempts) == [(1,), (2,)]
+    [another] = decoders_of_workers()
+    assert another.pid != hung.pid
+    assert another.parent() == process, "the worker process that had the photo in hand"
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("workers")
+def test_a_pool_process_killed_for_memory_leaves_its_photo_to_be_finished_once(thread: Thread) -> None:
+    """SIGKILL to the one process, as the kernel sends it; the worker it belongs to lives and starts another."""
+    c, d = PACKS[2:4]
+    thread.upload("oom", c, c, d, d)
+    thread.until(lambda: states(thread, "oom") == {"done": 1})
+    [held_up] = decoders_of_workers()
+    held_up.suspend()
+    thread.upload("oom", c, d, d, d)
+    thread.until(lambda: states(thread, "oom") == {"done": 1, "processing": 1})
+    held_up.parent().kill()
+    held_up.resume()
+    # Its lease ends now, instead of minutes later.
+    thread.rows("update inventory_match.photo set next_attempt_at = now() where state = 'processing' returning id")
+    thread.until(lambda: states(thread, "oom") == {"done": 2})
+
+    attempts = "select attempts::int from inventory_match.photo where camera = 'oom' order by id"
+    assert thread.rows(attempts) == [(1,), (2,)]
+    counted = "select sku, units::int from inventory_match.stock_event where location = 'oom' order by id, sku"
+    assert sorted(thread.rows(counted)) == sorted([(c.sku, 2), (d.sku, 2), (c.sku, 1), (d.sku, 3)])
+    thread.until(lambda: gone(held_up), 10)
+
+
+def gone(process: psutil.Process) -> bool:
+    """A zombie is gone too: in a container nobody may ever collect an orphan."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def decoders_of_workers() -> list[psutil.Process]:
+    """Those of the pool's processes; this one has its own."""
+    ours = psutil.Process()
+    below = [child for child in ours.children(recursive=True) if child.ppid() != ours.pid]
+    return [child for child in below if "inventory_match.vision.decoding" in child.cmdline()]
 
 
 def states(thread: Thread, camera: str) -> dict[str, int]:

@@ -50,6 +50,8 @@ def test_a_database_address_may_be_written_as_other_tools_do(monkeypatch: pytest
         ("DATABASE_URL", "mysql://ann:geheim@db/shop", "write it as postgresql://"),
         ("LOG_LEVEL", "chatty", "'DEBUG', 'INFO'"),
         ("WEBHOOK_SCHEDULE", "5,nan", "waits must be 0 or more seconds"),
+        ("DECODE_SECONDS", "151", "lower decode_seconds or raise photo_lease"),
+        ("DECODE_MAX_MIB", "1373", "take up to 1374 MiB; raise decode_max_mib or lower photo_max_pixels"),
     ],
 )
 def test_a_mistake_in_the_environment_names_its_setting(
@@ -64,6 +66,12 @@ def test_a_mistake_in_the_environment_names_its_setting(
         assert name.lower() in result.output
         assert says in result.output.replace("\n", "")
         assert "geheim" not in result.output
+
+
+def test_a_hanging_photo_is_put_down_well_within_whatever_its_lease_is() -> None:
+    assert Settings().decode_limit == 30
+    assert Settings(photo_lease=12).decode_limit == 4
+    assert Settings(photo_lease=300, decode_seconds=150).decode_limit == 150
 
 
 def test_a_broken_or_missing_file_is_one_line_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
