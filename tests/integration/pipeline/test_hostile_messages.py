@@ -124,9 +124,9 @@ def test_a_good_record_among_a_thousand_broken_ones_costs_one_row(shop: Shop) ->
 def test_a_mebibyte_of_the_smallest_records_is_refused_at_once(shop: Shop, least: str) -> None:
     number = (MAX_BODY_BYTES - 20) // (len(least) + 1)
     body = f'{{"Records":[{",".join([least] * number)}]}}'
-    started = time.perf_counter()
+    started = time.thread_time()
     assert take(shop, Message("m", body, "r", 1)).rejected == 1
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
     [(cause,)] = shop.rows("select cause from inventory_match.rejected_message")
     assert cause == f"{number} records in one message are over the limit of 1000"
 
