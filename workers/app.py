@@ -10,7 +10,7 @@ import logging
 from functools import cache
 from importlib import import_module
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import setup_logging, worker_init, worker_process_init
 
 from inventory_match.bootstrap import App
@@ -24,8 +24,13 @@ def app_parts() -> App:
     return App(Settings())
 
 
-def _make(settings: Settings) -> Celery:
-    made = Celery("inventory_match", broker=settings.redis_url.get_secret_value(), include=[f"{__package__}.tasks"])
+class OurTask(Task):  # type: ignore[type-arg] # generic for type checkers only
+    Strategy = f"{__package__}.strategy:careful"
+
+
+def _make(settings: Settings) -> Celery[OurTask]:
+    broker = settings.redis_url.get_secret_value()
+    made = Celery("inventory_match", broker=broker, include=[f"{__package__}.tasks"], task_cls=OurTask)
     prefix = "inventory_match"
     made.conf.update(
         accept_content=["json"],
