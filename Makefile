@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A virtual environment that is active outside, or paths of another project, are not ours.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: demo test check lint types unit setup pins clean
+.PHONY: demo test check lint types unit audit setup pins clean
 
 demo: setup
 	$(BIN)/inventory-match demo
@@ -34,6 +34,10 @@ types: setup
 
 unit: setup
 	$(BIN)/python -m pytest -n 2 tests/unit
+
+# Apart from `check`: it asks a server about every pin, one by one.
+audit: setup
+	@BIN=$(BIN) .ci/audit.sh
 
 setup: .venv/.installed
 

@@ -30,9 +30,11 @@ CLOCKS_APART_S = 900.0
 """By so much may the clocks of workers and beat differ before chores are thrown away unseen."""
 
 
-class _Expecting(Task[Any, Any]):
-    """A server that is away is told in a line: the sweep, or the next round, does what was not done."""
+class OurTask(Task[Any, Any]):
+    """A message that is none of ours is refused (see `strategy.py`). A server that is away is told in a line: the sweep, or
+    the next round, does what was not done."""
 
+    Strategy = f"{__package__}.strategy:careful"
     throws = (Transient,)
 
 
@@ -44,7 +46,7 @@ def app_parts() -> App:
 
 def _make(settings: Settings) -> Celery[Task[Any, Any]]:
     broker, tasks = settings.redis_url.get_secret_value(), [f"{__package__}.tasks"]
-    made: Celery[Task[Any, Any]] = Celery("inventory_match", broker=broker, include=tasks, task_cls=_Expecting)
+    made: Celery[Task[Any, Any]] = Celery("inventory_match", broker=broker, include=tasks, task_cls=OurTask)
     prefix = "inventory_match"
     made.conf.update(
         accept_content=["json"],

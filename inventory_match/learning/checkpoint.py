@@ -35,5 +35,5 @@ class Checkpoint:
         """Raises ConfigurationError where the file is damaged or holds more than tensors, numbers and names."""
         try:
             return cls(**torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, TypeError, UnpicklingError) as error:
+        except (OSError, RuntimeError, EOFError, ValueError, TypeError, KeyError, UnpicklingError) as error:
             raise ConfigurationError(f"{path}: no checkpoint of a run ({error}); remove it to start again") from error

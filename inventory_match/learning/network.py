@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError  # nosec B403 # the name of a failure; nothing is unpickled but tensors
 from typing import Self
 
 import torch
@@ -107,7 +108,7 @@ def starting_encoder(how: Network) -> EmbeddingNetwork:
             encoder.load_state_dict(read_tensors(record))
         else:
             encoder.load_torchvision(torch.load(path, map_location="cpu", weights_only=True))
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, UnpicklingError) as error:
         raise ConfigurationError(f"{path}: its weights are not those of a {how.arch}: {error}") from error
     return encoder
 

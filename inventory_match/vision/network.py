@@ -77,6 +77,8 @@ def _downloaded(arch: str, weights: str) -> nn.Module:
     url = str(known[weights].url)
     kept = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     try:
+        # torchvision unpickles whatever lies there; this refuses a file that holds more than tensors, before it does.
+        known[weights].get_state_dict(check_hash=True, weights_only=True)
         return cast("nn.Module", get_model(arch, weights=weights))
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):  # it is the answer, too, and holds its socket

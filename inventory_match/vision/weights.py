@@ -129,7 +129,7 @@ def read_record(path: Path, sha256: str | None = None) -> EncoderRecord:
         return replace(EncoderRecord.from_json(metadata[_KEY]), path=path, sha256=found)
     except SafetensorError as error:
         raise ConfigurationError(f"{path}: not a whole safetensors file ({error}); {_REPAIR}") from error
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}: carries no encoder record this version can read ({error}); {_REPAIR}"
         ) from error

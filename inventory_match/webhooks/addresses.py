@@ -2,7 +2,8 @@
 
 A receiver's address is written by whoever may add a webhook, and its name is answered by whoever runs its DNS. So only
 globally routable addresses are called, however they are written (IPv4 inside IPv6, 6to4, NAT64), and only by https. An
-allowlist of host names and networks lets a shop call its own systems; for those http is enough.
+allowlist of host names and networks lets a shop call its own systems; for those http is enough. The addresses at which a
+cloud hands out credentials are reached by a network on that list alone, never by a name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_NOWHERE = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.88.99.0/24")))
+"""For documentation, and for relays that no longer are; not every version of Python knows them as such."""
+_METADATA = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "168.63.129.16/32")))
+"""Where clouds answer every machine of theirs with its credentials."""
 _CLOUD_INTERNAL = (ipaddress.IPv4Address("168.63.129.16"),)  # Azure's host: publicly numbered, internally answered
 _MAX_URL = 2048
 
@@ -74,7 +79,9 @@ class Guard:
         addresses = [ipaddress.ip_address(text) for text in resolved]
         if not addresses:
             raise AddressRefused(f"{target.host} has no address: check its spelling")
-        allowed = [target.host in self._hosts or self._is_allowed(address) for address in addresses]
+        # A name is trusted with our own network, never with what hands out our credentials: its DNS may be another's.
+        named = target.host in self._hosts
+        allowed = [self._is_allowed(one) or (named and not _in(_METADATA, one)) for one in addresses]
         for address, listed in zip(addresses, allowed, strict=True):
             if not listed and not is_public(address):
                 raise AddressRefused(
@@ -86,15 +93,19 @@ class Guard:
         return addresses
 
     def _is_allowed(self, address: Address) -> bool:
-        return any(_leads_to(address) in network for network in self._networks)
+        return _in(self._networks, address)
 
 
 def is_public(address: Address) -> bool:
     """Whether an address is globally routable, judged by the IPv4 address it leads to where one is inside it."""
     end = _leads_to(address)
-    if isinstance(end, ipaddress.IPv6Address) and end.is_site_local:
+    if (isinstance(end, ipaddress.IPv6Address) and end.is_site_local) or _in(_NOWHERE, end):
         return False
     return end.is_global and not (end.is_multicast or end.is_reserved) and end not in _CLOUD_INTERNAL
+
+
+def _in(networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network], address: Address) -> bool:
+    return any(_leads_to(address) in network for network in networks)
 
 
 def _leads_to(address: Address) -> Address:

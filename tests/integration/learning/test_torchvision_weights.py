@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+import os
+import pickle
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -142,3 +144,21 @@ def test_a_server_that_is_not_there_is_told_too(
 ) -> None:
     monkeypatch.setattr(ShuffleNet_V2_X0_5_Weights.DEFAULT.value, "url", f"http://127.0.0.1:1/{download.kept.name}")
     assert "could not be downloaded: <urlopen error [Errno 111] Connection refused>" in assembled(tmp_path, code=1)
+
+
+class Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_file_laid_down_for_a_download_runs_no_code(download: Download, tmp_path: Path) -> None:
+    """torchvision itself would unpickle whatever has the right name."""
+    download.kept.parent.mkdir(parents=True, exist_ok=True)
+    download.kept.write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol=2))
+    assert "are damaged: Weights only load failed" in assembled(tmp_path, code=1)
+    assert not (tmp_path / "sprung").exists()

@@ -61,7 +61,28 @@ def test_a_redirect_is_an_answer_and_not_followed(listen: Listen) -> None:
 def test_a_private_address_is_refused_before_anything_is_sent(listen: Listen) -> None:
     listener = listen(says("HTTP/1.1 204 No Content"))
     guarded = WebhookSender()
-    for host in ("127.0.0.1", "localhost", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]"):
+    plain = (
+        "127.0.0.1",
+        "localhost",
+        "LOCALHOST.",
+        "127.0.0.1.",
+        "0",
+        "0.0.0.0",
+        "127.1",
+        "0x7f.1",
+        "0x7f000001",
+        "2130706433",
+    )
+    for host in (
+        *plain,
+        "0177.0.0.1",
+        "017700000001",
+        "[::]",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[fe80::1%25lo]",
+    ):
         answer = post(guarded, f"https://{host}:{listener.port}/")
         assert answer.status is None
         assert answer.error is not None
@@ -148,6 +169,18 @@ def test_silence_ends_at_the_timeout(listen: Listen) -> None:
     answer = post(sender(timeout=0.3), listen(lambda _line, _: time.sleep(1)).url)
     assert answer.error == "TimeoutError: timed out"
     assert answer.duration_ms < 1000
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 " + "REASON" * 5])
+def test_what_a_receiver_answers_is_not_shown(listen: Listen, status: str) -> None:
+    answer = post(sender(), listen(says(f"HTTP/1.1 {status}", "X-Inside: HEADER", "Content-Length: 4", "", "BODY")).url)
+    assert answer == Answer(int(status[:3]), None, answer.duration_ms)
+
+
+def test_what_is_no_http_is_quoted_only_a_little(listen: Listen) -> None:
+    answer = post(sender(), listen(says("root:x:0:0:" + "a" * 5000)).url)
+    assert answer.error is not None
+    assert len(answer.error) <= 300
 
 
 def test_a_huge_body_is_not_read(listen: Listen) -> None:

@@ -89,3 +89,24 @@ def test_a_broken_or_missing_file_is_one_line_with_its_name(monkeypatch: pytest.
 def test_without_a_queue_the_missing_setting_is_named() -> None:
     with pytest.raises(ConfigurationError, match="set INVENTORY_MATCH_QUEUE_URL"):
         _ = App(Settings()).queue
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "mysql://ann:geheim@db/shop", "write it as postgresql://"),
+        ("DATABASE_URL", "postgresql://ann:1@geheim@db/shop", "as %40"),
+        ("REDIS_URL", "redis://:geheim/x@cache:6379/0", "as %2F %3F"),
+        ("REDIS_URL", "redis://:geheim#x@cache:6379/0", "as %2F %3F"),
+        ("REDIS_URL", "http://:geheim@cache:6379/0", "write it as redis://"),
+    ],
+)
+def test_no_error_of_the_settings_quotes_a_secret(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    """Also where nobody has tidied it up: a worker started by `celery -A` prints the bare traceback."""
+    monkeypatch.setenv(f"{PREFIX}{name}", value)
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert says in str(raised.value)
+    assert "geheim" not in f"{raised.value}{raised.value!r}"

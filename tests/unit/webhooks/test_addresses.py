@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ PRIVATE = [
     "192.0.2.1", "198.18.0.1", "240.0.0.1", "2001:db8::1", "fec0::1", "fc00::1", "::", "::1",  # reserved
     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "::7f00:1",  # IPv4 inside IPv6
     "2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2001:0:1::1",  # tunnels
+    "::ffff:0:7f00:1", "3fff::1", "192.88.99.1", "5f00::1", "::ffff:0:0", "100::1",  # translated, nowhere
 ]  # fmt: skip
 
 
@@ -112,6 +113,9 @@ def test_allowed(url: str, resolved: list[str], allow: list[str]) -> None:
         ("https://shop.example/", ["8.8.8.8", "10.0.0.7"], [], "shop.example is at 10.0.0.7"),
         ("https://shop.example/", ["10.0.0.7"], ["erp.shop.example", "10.0.1.0/24"], "webhook allowlist"),
         ("https://evil.localhost/", ["127.0.0.1"], ["localhost"], "webhook allowlist"),
+        ("https://erp.shop.example/", ["169.254.169.254"], ["erp.shop.example"], "not a public address"),
+        ("https://erp.shop.example/", ["::ffff:a9fe:a9fe"], ["erp.shop.example"], "not a public address"),
+        ("https://erp.shop.example/", ["10.0.0.7", "fd00:ec2::254"], ["erp.shop.example"], "at fd00:ec2::254"),
         ("http://shop.example/", ["8.8.8.8"], [], "use https"),
         ("http://shop.example/", ["10.0.0.7", "8.8.8.8"], ["10.0.0.0/24"], "use https"),
     ],
@@ -125,3 +129,10 @@ def test_refused_with_its_cure(url: str, resolved: list[str], allow: list[str], 
 def test_an_allowlist_entry_that_is_none(entry: str) -> None:
     with pytest.raises(ConfigurationError, match="allowlist"):
         Guard([entry])
+
+
+@given(st.ip_addresses(v=6))
+def test_of_ipv6_only_global_unicast_and_what_leads_to_ipv4_can_be_public(address: object) -> None:
+    six = ip_address(str(address))
+    carries_ipv4 = any(six in ip_network(net) for net in ("::/96", "::ffff:0:0/96", "64:ff9b::/96"))
+    assert not is_public(six) or six in ip_network("2000::/3") or carries_ipv4
