@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from inventory_match.db import catalog
 from inventory_match.db.engine import UnitOfWork, make_engine, now
-from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
+from inventory_match.domain.errors import ConfigurationError
 from inventory_match.domain.matching import Thresholds
 from inventory_match.domain.photos import QualityLimits
 from inventory_match.pipeline import Eyes, Patience, Rules
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from inventory_match.domain.photos import ObjectRef
     from inventory_match.encoder_files import EncoderFiles
     from inventory_match.enrol import Studio
+    from inventory_match.kicks import CeleryKicker
     from inventory_match.reembed import Workshop
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from inventory_match.webhooks.sender import WebhookSender
 
 WORKERS = "inventory_match_workers.app"
-PROCESS_PHOTO = "inventory_match.process_photo"
-EMBED_REFERENCES = "inventory_match.embed_references"
 
 
 def migrations() -> Path:
@@ -227,7 +226,9 @@ class App:
 
     @cached_property
     def kicker(self) -> CeleryKicker:
-        return CeleryKicker(self.settings.redis_url)
+        from inventory_match.kicks import CeleryKicker
+
+        return CeleryKicker(self.settings.redis_url.get_secret_value())
 
     def overridden(self, calibrated: Thresholds) -> Thresholds:
         """An encoder's thresholds, unless a setting overrides them."""
@@ -239,36 +240,6 @@ class App:
 
     def _aws_keys(self) -> tuple[str | None, str | None]:
         return _plain(self.settings.aws_access_key_id), _plain(self.settings.aws_secret_access_key)
-
-
-class CeleryKicker:
-    """Sends bare ids to the workers through Redis. A lost kick costs delay: the chores send it again."""
-
-    def __init__(self, redis_url: SecretStr) -> None:
-        from celery import Celery
-
-        self._celery = Celery("inventory_match", broker=redis_url.get_secret_value(), set_as_current=False)
-        self._celery.conf.update(
-            task_ignore_result=True,
-            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1},
-            task_publish_retry=False,
-        )
-
-    def kick(self, photo_id: int) -> None:
-        """A photo waits. Raises ServiceUnavailable where Redis does not answer."""
-        self._send(PROCESS_PHOTO, photo_id, queue="photos")
-
-    def kick_embedding(self, encoder_id: int) -> None:
-        """References wait for their vector by this encoder. Raises ServiceUnavailable where Redis does not answer."""
-        self._send(EMBED_REFERENCES, encoder_id, queue="embedding")
-
-    def _send(self, task: str, number: int, queue: str) -> None:
-        from kombu.exceptions import OperationalError
-
-        try:
-            self._celery.send_task(task, args=[number], queue=queue)
-        except OperationalError as error:
-            raise ServiceUnavailable(f"redis did not take the kick {task}({number}): {error}") from error
 
 
 def _plain(secret: SecretStr | None) -> str | None:

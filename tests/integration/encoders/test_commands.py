@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from inventory_match.bootstrap import App, CeleryKicker
+from inventory_match.bootstrap import App
 from inventory_match.db.catalog import switching
 from inventory_match.domain.photos import ObjectRef
+from inventory_match.kicks import CeleryKicker
 
 from .conftest import MakeEncoder, Typed, embed_all, go_back, take_in
 
