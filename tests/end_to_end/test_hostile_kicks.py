@@ -83,7 +83,7 @@ def test_nothing_but_a_kick_of_ours_is_run_and_the_worker_lives_on(environment: 
     migrate.upgrade(app.engine, migrations())
     with app.unit_of_work() as session:
         catalog.register_encoder(session, app.encoder_record, app.encoder_record.thresholds)
-        waiting = photo(session, "waiting", state="registered")
+        photo(session, "waiting", state="registered")
         photo(session, "used up", state="processing", attempts=99)
         outbox.add_endpoint(session, "http://127.0.0.1:9/hook", WEBHOOK, [])
         outbox.emit(session, EventType.STOCK_LOW, {}, datetime.now(UTC))
@@ -97,12 +97,11 @@ def test_nothing_but_a_kick_of_ours_is_run_and_the_worker_lives_on(environment: 
             until(lambda: state(app, "used up") == "dead", worker)
         finally:
             worker.send_signal(signal.SIGTERM)
-    said = log.read_text()
+    said, still = log.read_text(), state(app, "waiting")
     app.engine.dispose()
     assert worker.returncode == 0, said[-3000:]
     assert not (tmp_path / "sprung").exists()
-    assert state(app, "waiting") == "registered", "no odd argument was taken for its id"
-    assert waiting.attempts == 0
+    assert still == "registered", "no odd argument was taken for its id"
     assert said.count("Received invalid task message: Refusing to deserialize") == 4
     assert said.count("Received invalid task message: the body is not") == 8
     assert "unregistered task" in said

@@ -15,7 +15,7 @@ NAMED = (
 )
 
 
-def tests_of(path: Path) -> set[str]:
+def named_in(path: Path) -> set[str]:
     """Names of the tests in a file, those in classes included."""
     return {
         node.name
@@ -28,7 +28,7 @@ def tests_of(path: Path) -> set[str]:
 def test_a_test_named_for_a_threat_exists(file: str, name: str) -> None:
     path = ROOT / file
     assert path.is_file(), f"SECURITY.md names {file}"
-    assert name in tests_of(path), f"SECURITY.md names {file}::{name}"
+    assert name in named_in(path), f"SECURITY.md names {file}::{name}"
 
 
 def test_every_threat_has_one() -> None:
