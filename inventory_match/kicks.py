@@ -31,8 +31,9 @@ class CeleryKicker:
 
     def _send(self, task: str, number: int, queue: str) -> None:
         from kombu.exceptions import OperationalError
+        from redis import RedisError
 
         try:
             self._celery.send_task(task, args=[number], queue=queue)
-        except OperationalError as error:
+        except (OperationalError, RedisError) as error:  # the second: full, read-only, or loading its data
             raise ServiceUnavailable(f"redis did not take the kick {task}({number}): {error}") from error
