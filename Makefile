@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/inventory-match demo
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types
 

@@ -297,8 +297,9 @@ def test_a_photo_can_be_followed_by_its_id_through_the_logs_of_all_processes(thr
 
     events = [line.get("stage", line["event"]) for line in told(thread)]
     assert events[:2] == ["photo registered", "photo kicked"]
-    assert events[2:9] == ["photo taken", "fetch", "decode", "detect", "embed", "settle", "photo left"]
-    assert set(events[9:]) == {"webhook posted"}
+    events = [event for event in events if event != "photo kicked"]  # the sweep repeats it where its turn is late
+    assert events[1:8] == ["photo taken", "fetch", "decode", "detect", "embed", "settle", "photo left"]
+    assert set(events[8:]) == {"webhook posted"}
     registered, *_, posted = told(thread)
     assert registered["message_id"]
     assert registered["key"].startswith("s1/thread/")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 import pytest
 from kombu import Connection
 from sqlalchemy import text
@@ -87,6 +88,17 @@ class Store:
     def waiting(self) -> int:
         return int(rows(self.app, LOCKED)[0][0])
 
+    def in_the_middle(self, worker: subprocess.Popen[str]) -> psutil.Process:
+        """The one of its processes that waits for the lock."""
+        waits = (
+            "select client_port from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        [[port]] = rows(self.app, waits)
+        pool = psutil.Process(worker.pid).children(recursive=True)
+        return next(
+            child for child in pool if any(line.laddr and line.laddr.port == port for line in child.net_connections())
+        )
+
     def counted_once(self, photo_ids: list[int]) -> bool:
         """Whether each photo was done, and no count of it stands in the ledger twice."""
         doubled = "select photo_id from inventory_match.stock_event group by photo_id, sku having count(*) > 1"
@@ -119,11 +131,14 @@ def test_a_task_longer_than_the_visibility_timeout_runs_once_in_effect(store: St
     [photo_id] = store.upload(1)
     with store.held(photo_id):
         patiently(lambda: store.waiting() == 1, process=impatient)
-        patiently(lambda: given_out_again(store) >= 1)
-        [other] = store.upload(1)  # behind it in the queue: once this is done, the second run was
-        patiently(lambda: store.states([other]) == [("done", 1)], process=impatient)
-        assert store.states([photo_id]) == [("processing", 1)]
-        assert store.waiting() == 1, "the second run does not wait for anything"
+        slow = store.in_the_middle(impatient)
+        slow.suspend()  # from here on it takes as long as we like
+    patiently(lambda: given_out_again(store) >= 1)
+    [other] = store.upload(1)  # behind it in the queue: once this is done, the second run was
+    patiently(lambda: store.states([other]) == [("done", 1)], process=impatient)
+    assert store.states([photo_id]) == [("processing", 1)]
+    assert store.waiting() == 0, "the second run does not wait for anything"
+    slow.resume()
     patiently(lambda: store.counted_once([photo_id]), process=impatient)
     assert store.states([photo_id]) == [("done", 1)]
 
