@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/inventory-match demo
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: lint types
 

@@ -97,11 +97,11 @@ class App:
     def isolated_decoder(self) -> IsolatedDecoder:
         """One child process for everything this process decodes."""
         from inventory_match.vision.decoding import Limits
-        from inventory_match.vision.isolation import IsolatedDecoder
+        from inventory_match.vision.isolation import isolated
 
         caps = self.settings
         limits = Limits(caps.photo_max_bytes, caps.photo_max_pixels, caps.decode_limit, caps.decode_max_mib)
-        return IsolatedDecoder(limits)
+        return isolated(limits)
 
     @cached_property
     def decoder(self) -> ports.Decoder:

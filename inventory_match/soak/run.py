@@ -42,20 +42,20 @@ class _Soak:
     subject: Subject
     crew: Crew
     progress: Progress
+    uploaded: int = 0
 
     def storm(self, saboteur: Saboteur) -> None:
         """Uploads everything while faults happen; ends with the faults."""
-        plan, uploaded = self.stand.plan, list[str]()
+        plan = self.stand.plan
         saboteur.start()
         try:
             for number, shot in enumerate(plan.storm, 1):
                 self.upload(shot)
-                uploaded.append(shot.key)
                 saboteur.uploaded(number / len(plan.storm))
                 self.progress("storm", number, len(plan.storm))
                 until = time.monotonic() + PAUSE_S
-                while time.monotonic() < until and self.subject.unfinished(self.stand, uploaded) > AHEAD:
-                    time.sleep(0.05)
+                while time.monotonic() < until and self.unfinished() > AHEAD:
+                    time.sleep(0.1)
         finally:
             saboteur.finish()
             self.stand.calm()
@@ -63,16 +63,21 @@ class _Soak:
     def upload(self, shot: Shot) -> None:
         """As its camera would."""
         self.stand.upload(shot.key, photo_bytes(shot, self.packs))
+        self.uploaded += 1
 
-    def drain(self, keys: list[str]) -> float:
+    def unfinished(self) -> int:
+        """Uploads that are not at rest."""
+        return self.uploaded - self.subject.at_rest(self.stand)
+
+    def drain(self) -> float:
         """Seconds until all of them are at rest, or until nothing has moved for as long as the subject ever pauses."""
         began = moved = time.monotonic()
         last = -1
-        while (left := self.subject.unfinished(self.stand, keys)) and time.monotonic() - moved < self.subject.pause_s:
+        while (left := self.unfinished()) and time.monotonic() - moved < self.subject.pause_s:
             if left != last:
                 last, moved = left, time.monotonic()
-            self.progress("calm", len(keys) - left, len(keys))
-            time.sleep(0.1)
+            self.progress("calm", self.uploaded - left, self.uploaded)
+            time.sleep(0.2)
         return time.monotonic() - began
 
     def sent(self) -> None:
@@ -88,7 +93,7 @@ class _Soak:
             round_ = shots[first : first + together]
             for shot in round_:
                 self.upload(shot)
-            self.drain([shot.key for shot in round_])
+            self.drain()
 
 
 def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progress = lambda *_: None) -> Report:
@@ -108,17 +113,16 @@ def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progr
         run = _Soak(stand, packs, subject, crew, progress)
         saboteur = Saboteur(stand, crew, make_acts(photos, seed), seed)
         run.storm(saboteur)
-        keys = [shot.key for shot in plan.storm]
         calm = time.monotonic()
         found = subject.catch_up(stand)
-        run.drain(keys)
+        run.drain()
         drained = time.monotonic() - calm
         tried = subject.try_again(stand)
-        run.drain(keys)
+        run.drain()
         run.close(plan.closing)
         run.sent()
         again = subject.try_again(stand)
-        run.drain(keys)
+        run.drain()
         run.sent()
         before = len(stand.receiver.posts)
         subject.send_again(stand)

@@ -56,8 +56,8 @@ class Subject(Protocol):
     def commands(self) -> list[Command]:
         """Its processes; those that see photos have names beginning with `worker`, the one that reads the queue is `intake`."""
 
-    def unfinished(self, stand: Stand, keys: Collection[str]) -> int:
-        """How many of these uploads are not at rest."""
+    def at_rest(self, stand: Stand) -> int:
+        """How many uploads have come to rest; asked many times a second."""
 
     def undelivered(self, stand: Stand) -> int:
         """How many alerts still wait to be sent."""
@@ -98,9 +98,9 @@ class Product:
             Command("beat", [*ours, "beat"]),
         ]
 
-    def unfinished(self, stand: Stand, keys: Collection[str]) -> int:
-        known = self._states(stand)
-        return sum(not known.get(key) or not AT_REST.issuperset(known[key]) for key in keys)
+    def at_rest(self, stand: Stand) -> int:
+        resting = "select count(distinct key)::int from inventory_match.photo where state = any(:states)"
+        return int(stand.rows(resting, states=sorted(AT_REST))[0][0])
 
     def undelivered(self, stand: Stand) -> int:
         waiting = "select count(*) from inventory_match.delivery where state = 'pending'"

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,12 @@ class IsolatedDecoder:
         if self._child is not None:
             self._child.end()
             self._child = None
+
+
+@cache
+def isolated(limits: Limits) -> IsolatedDecoder:
+    """The one of this process with these limits: a child serves whoever decodes here."""
+    return IsolatedDecoder(limits)
 
 
 def firmly(decode: Decoder) -> Decoder:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
@@ -181,8 +180,8 @@ class StrawMan:
         workers = [Command(f"worker-{clock}", worker("straw_man", off, here), grace=5) for clock, off in CLOCKS.items()]
         return [*workers, Command("intake", [sys.executable, "-c", code])]
 
-    def unfinished(self, stand: Stand, keys: Collection[str]) -> int:
-        return len(set(keys) - {key for (key,) in stand.rows("select key from plain.photo")})
+    def at_rest(self, stand: Stand) -> int:
+        return int(stand.rows("select count(distinct key) from plain.photo")[0][0])
 
     def undelivered(self, stand: Stand) -> int:
         del stand

@@ -150,11 +150,13 @@ def test_what_moto_offers_beside_aws_is_closed(machine: Machine, s3: S3Client) -
 
 def test_a_photo_is_not_accepted_when_the_disk_does_not_take_it(machine: Machine, s3: S3Client) -> None:
     """A file where the object's folder should be stands for a full disk: writing raises OSError all the same."""
-    path = ObjectFiles(machine.data / "objects").path(machine.bucket, "no room", "null")
-    path.parent.write_bytes(b"")
+    files = ObjectFiles(machine.data / "objects")
+    places = ((key, files.path(machine.bucket, key, "null").parent) for key in map("no room {}".format, range(999)))
+    key, folder = next((key, folder) for key, folder in places if not folder.exists())  # others' objects share folders
+    folder.write_bytes(b"")
     try:
         with pytest.raises(ClientError, match="could not store it"):
-            s3.put_object(Bucket=machine.bucket, Key="no room", Body=b"x")
+            s3.put_object(Bucket=machine.bucket, Key=key, Body=b"x")
     finally:
-        path.parent.unlink()
-        s3.delete_object(Bucket=machine.bucket, Key="no room")
+        folder.unlink()
+        s3.delete_object(Bucket=machine.bucket, Key=key)
