@@ -23,7 +23,7 @@ from inventory_match.soak.report import Course, Report, expected_alerts, make_re
 from inventory_match.soak.stand import Stand, standing
 from inventory_match.soak.subject import Subject
 
-AHEAD = 24
+AHEAD = 40
 """Photos that may be on their way before the next is uploaded."""
 PAUSE_S = 0.6
 """The longest a photo waits for that, so that a subject that loses photos does not hold up the storm."""
@@ -46,16 +46,17 @@ class _Soak:
 
     def storm(self, saboteur: Saboteur) -> None:
         """Uploads everything while faults happen; ends with the faults."""
-        plan = self.stand.plan
+        plan, untold = self.stand.plan, 0
         saboteur.start()
         try:
             for number, shot in enumerate(plan.storm, 1):
                 self.upload(shot)
                 saboteur.uploaded(number / len(plan.storm))
                 self.progress("storm", number, len(plan.storm))
+                untold += shot.telling in ("late", "never")  # nobody is on the way with these
                 until = time.monotonic() + PAUSE_S
-                while time.monotonic() < until and self.unfinished() > AHEAD:
-                    time.sleep(0.1)
+                while time.monotonic() < until and self.unfinished() - untold > AHEAD:
+                    time.sleep(0.05)
         finally:
             saboteur.finish()
             self.stand.calm()
