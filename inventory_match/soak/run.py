@@ -56,7 +56,7 @@ class _Soak:
                 untold += shot.telling in ("late", "never")  # nobody is on the way with these
                 until = time.monotonic() + PAUSE_S
                 while time.monotonic() < until and self.unfinished() - untold > AHEAD:
-                    time.sleep(0.05)
+                    time.sleep(0.2)
         finally:
             saboteur.finish()
             self.stand.calm()

@@ -156,9 +156,9 @@ class Product:
 
 
 def worker(app: str, seconds_off: int, home: Path | None = None) -> list[str]:
-    """Arguments of a Celery worker with one process, on a clock that is off. `home`: where `app` is imported from."""
+    """Arguments of a Celery worker with two processes, on a clock that is off. `home`: where `app` is imported from."""
     modules = ["inventory_match.soak.skewed", str(seconds_off), "celery"]
-    options = ["--concurrency", "1", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    options = ["--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     name = ["--hostname", f"clock{seconds_off:+d}@%h"]
     queues = ["--queues", "photos,chores,embedding"]
     where = [] if home is None else ["--workdir", str(home)]
