@@ -16,7 +16,7 @@ from inventory_match.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from inventory_match.soak.report import Report
 
-_LEAST = 40
+_LEAST = 20
 
 
 @click.command()

@@ -2,8 +2,8 @@
 
 Each shelf shows two products; one of them only ever falls (two facings, one, none) at moments the seed chose, so whatever
 order its photos arrive in there is one episode: at most one reorder, one `stock.low`, one `stock.out`. Cameras at the dock
-book one unit a photo, so a photo taken twice, or not at all, shows in a sum. A few photos are broken files. The last photos
-of a day are uploaded when the storm is over, so that the levels at its end are known.
+book one unit a photo, so a photo taken twice, or not at all, shows in a sum. A few photos are broken files. Each shelf's first
+photo is uploaded before the storm, so that it is known what can run out, and its last ones after it: what did.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from inventory_match.domain.events import EventType
 STORE = "s1"
 DOCK = "dock"
 DOCKED_PRODUCTS = 2
+FULL = 2
 ENDS = (0, 1, 2, 0)
 """Facings of a shelf's falling product at the end of the day; the next shelf has the next."""
 REORDER_POINT, CLEAR_POINT, TARGET_LEVEL, PACK_SIZE = 1, 2, 6, 4
 STEP = timedelta(seconds=30)
-CLOSING = 2
-"""Photos of every shelf after the storm."""
-LEAST_PHOTOS = 40
+OPENING, CLOSING = 1, 2
+"""Photos of every shelf before and after the storm."""
+LEAST_PHOTOS = 20
 A_SHELF = 25
 """Photos for each shelf, about."""
 FEWEST_SHELVES, MOST_SHELVES = 4, 20
@@ -67,14 +68,15 @@ class _Shelf:
     end: int
 
     def shows(self, facings: int) -> tuple[str | None, ...]:
-        return (*([self.falling] * facings), *([None] * (2 - facings)), self.steady)
+        return (*([self.falling] * facings), *([None] * (FULL - facings)), self.steady)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The uploads of the storm and of the calm after it, and the truth about both."""
+    """The uploads of the storm and of the calm before and after it, and the truth about all."""
 
     seed: int
+    opening: tuple[Shot, ...]
     storm: tuple[Shot, ...]
     closing: tuple[Shot, ...]
     levels: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -87,7 +89,7 @@ class Plan:
 
     @property
     def shots(self) -> tuple[Shot, ...]:
-        return self.storm + self.closing
+        return self.opening + self.storm + self.closing
 
     @property
     def alerts(self) -> Counter[tuple[str, str]]:
@@ -125,9 +127,11 @@ def make_plan(photos: int, seed: int, skus: Sequence[str], opens: datetime) -> P
         name: _Shelf(skus[2 * i], skus[2 * i + 1], ENDS[i % len(ENDS)]) for i, name in enumerate(shelves_for(photos))
     }
     names = list(shelves)
-    cameras = [DOCK if draw.random() < DOCKED else draw.choice(names) for _ in range(photos - CLOSING * len(names))]
+    stormy = photos - (OPENING + CLOSING) * len(names)
+    cameras = [DOCK if draw.random() < DOCKED else draw.choice(names) for _ in range(stormy)]
     falls = {name: _fall(draw, cameras.count(name), shelf.end) for name, shelf in shelves.items()}
-    taken: Counter[str] = Counter()
+    opening = [Shot(_key(name, opens), name, shelf.shows(FULL)) for name, shelf in shelves.items()]
+    taken = Counter(names)
     received: Counter[str] = Counter()
     storm = []
     for camera in cameras:
@@ -148,7 +152,7 @@ def make_plan(photos: int, seed: int, skus: Sequence[str], opens: datetime) -> P
     for name, shelf in shelves.items():
         levels |= {(name, shelf.falling): shelf.end, (name, shelf.steady): 1}
     falling = frozenset(shelf.falling for shelf in shelves.values())
-    return Plan(seed, tuple(storm), tuple(closing), levels, tuple(names), falling, dict(received))
+    return Plan(seed, tuple(opening), tuple(storm), tuple(closing), levels, tuple(names), falling, dict(received))
 
 
 def site_toml(plan: Plan) -> str:
@@ -170,10 +174,10 @@ def site_toml(plan: Plan) -> str:
 
 
 def _fall(draw: Random, photos: int, end: int) -> Iterator[int]:
-    """Facings of the falling product, photo by photo: 2 at first, `end` at last, never rising."""
-    moments = sorted(draw.randint(photos // 4, max(3 * photos // 4, photos // 4)) for _ in range(2 - end))
+    """Facings of the falling product, photo by photo: never rising, and never below `end`."""
+    moments = [draw.randint(photos // 4, max(3 * photos // 4, photos // 4)) for _ in range(FULL - end)]
     for number in range(photos):
-        yield 2 - sum(number >= moment for moment in moments)
+        yield FULL - sum(number >= moment for moment in moments)
 
 
 def _shot(draw: Random, camera: str, at: datetime, shows: tuple[str | None, ...]) -> Shot:

@@ -1,4 +1,4 @@
-"""One soak from start to end: prepare in peace, upload in a storm, then calm, the operator's work, and the count.
+"""One soak from start to end: prepare and begin in peace, upload in a storm, then calm, the operator's work, and the count.
 
 The order of the calm is a runbook's: scan for what no event told, wait, give another try to what was given up, and resend.
 """
@@ -87,8 +87,8 @@ class _Soak:
         while self.subject.undelivered(self.stand) and time.monotonic() < until:
             time.sleep(0.1)
 
-    def close(self, shots: tuple[Shot, ...]) -> None:
-        """The last photos of the day, one of each shelf at a time."""
+    def uneventful(self, shots: tuple[Shot, ...]) -> None:
+        """The first and the last photos of the day, one of each shelf at a time."""
         together = len(self.stand.plan.shelves)
         for first in range(0, len(shots), together):
             round_ = shots[first : first + together]
@@ -112,6 +112,7 @@ def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progr
         crew = held.enter_context(Crew(subject.commands(), stand.environment_of_processes, folder / "soak.log"))
         _await_workers(stand)
         run = _Soak(stand, packs, subject, crew, progress)
+        run.uneventful(plan.opening)
         saboteur = Saboteur(stand, crew, make_acts(photos, seed), seed)
         run.storm(saboteur)
         calm = time.monotonic()
@@ -120,7 +121,7 @@ def soak(photos: int, seed: int, subject: Subject, folder: Path, progress: Progr
         drained = time.monotonic() - calm
         tried = subject.try_again(stand)
         run.drain()
-        run.close(plan.closing)
+        run.uneventful(plan.closing)
         run.sent()
         again = subject.try_again(stand)
         run.drain()

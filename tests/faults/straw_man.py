@@ -36,7 +36,7 @@ from inventory_match.domain.photos import Box, ObjectRef
 from inventory_match.embedded.supervisor import Command
 from inventory_match.logs import configure_logging
 from inventory_match.settings import PREFIX, Settings
-from inventory_match.soak.plan import DOCK, REORDER_POINT, STORE
+from inventory_match.soak.plan import DOCK, LEAST_PHOTOS, REORDER_POINT, STORE
 from inventory_match.soak.run import soak
 from inventory_match.soak.stand import Stand
 from inventory_match.soak.subject import CLOCKS, Facts, Product, worker
@@ -212,7 +212,7 @@ class StrawMan:
 
 
 @click.command()
-@click.option("--photos", type=click.IntRange(min=40), default=200, show_default=True)
+@click.option("--photos", type=click.IntRange(min=LEAST_PHOTOS), default=200, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False))
 def main(photos: int, seed: int, out: Path | None) -> None:
