@@ -25,12 +25,14 @@ class Timely(Generic[T]):
         self._last: Future[T] | None = None
 
     def begin(self) -> Future[T]:
-        """Asks, unless an answer is under way or fresh enough."""
+        """Asks, unless an answer is under way or fresh enough. Raises RuntimeError where no thread can be had for it."""
         with self._lock:
             age = time.monotonic() - self._begun
             if self._last is None or (self._last.done() and age >= self._keep):
-                self._begun, self._last = time.monotonic(), Future()
-                threading.Thread(target=self._run, args=(self._last,), daemon=True).start()
+                asked = Future[T]()
+                threading.Thread(target=self._run, args=(asked,), daemon=True).start()
+                # Kept only once somebody is there to answer it: otherwise all who come later would wait for nobody.
+                self._begun, self._last = time.monotonic(), asked
             return self._last
 
     def answer(self, seconds: float) -> T:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _pulse = Pulse()
 _opened: list[Endpoint] = []
+_folders: list[str] = []
+"""The one we made for figures: the variable may name a folder of the host's, which is not ours to remove."""
 
 
 class Watchable(bootsteps.StartStopStep):
@@ -63,9 +64,11 @@ def _share_figures(**_: object) -> None:
     if Settings().metrics_port is None:
         return
     try:
-        os.environ[measures.FOLDER] = mkdtemp(prefix="inventory-match-figures-")
+        _folders.append(mkdtemp(prefix="inventory-match-figures-"))
     except OSError as error:
         _log.warning("the pool's figures are not collected", cause=str(error))
+        return
+    os.environ[measures.FOLDER] = _folders[-1]
 
 
 @worker_process_init.connect
@@ -79,8 +82,11 @@ def _let_go(**_: object) -> None:
 @worker_shutdown.connect
 def _clear(**_: object) -> None:
     _close()
-    if folder := os.environ.pop(measures.FOLDER, None):
-        shutil.rmtree(Path(folder), ignore_errors=True)
+    while _folders:
+        folder = _folders.pop()
+        if os.environ.get(measures.FOLDER) == folder:
+            del os.environ[measures.FOLDER]
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @beat_init.connect

@@ -72,3 +72,24 @@ print("the photo went on")
     assert told.count("figures of this process are given up") == 1
     assert told.endswith("the photo went on\n")
     assert "the photo went on" in counted(tmp_path / "gone", lost)
+
+
+def test_a_worker_that_ends_removes_the_folder_it_made_and_no_other(tmp_path: Path) -> None:
+    """The variable is well known: a host may have set it for something else."""
+    ended = """
+import os
+from celery.signals import worker_init, worker_shutdown
+from inventory_match_workers import endpoint
+worker_init.send(sender=None)
+print(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+worker_shutdown.send(sender=None)
+"""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    assert counted(theirs, ended).strip() == str(theirs)
+    assert theirs.is_dir()
+    watched = "import os; os.environ['INVENTORY_MATCH_METRICS_PORT'] = '0'"
+    ours = Path(counted(theirs, f"{watched}\n{ended}").strip())
+    assert "inventory-match-figures-" in ours.name
+    assert not ours.exists()
+    assert theirs.is_dir()

@@ -41,3 +41,13 @@ def test_what_went_wrong_is_raised_where_the_answer_is_waited_for() -> None:
 
     with pytest.raises(TimeoutError, match="the server's own"):
         Timely(ask).answer(5)
+
+
+def test_a_question_for_which_no_thread_could_be_had_is_asked_again() -> None:
+    timely, before = Timely(lambda: "well", keep=60), threading.stack_size(2**47)  # more than a process may address
+    try:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            timely.answer(5)
+    finally:
+        threading.stack_size(before)
+    assert timely.answer(5) == "well"
