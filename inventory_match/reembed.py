@@ -5,7 +5,7 @@ that a worker comes back to its photos, and what a killed worker had in hand is 
 Celery task that asks again, by a chore where that was lost, or by `encoders build --here`.
 
 Where a step died, one of its references may have killed it. So the next one goes `alone`: one reference after the other,
-each noted as a failure before it is touched and cleared of it afterwards. The guilty one dies alone, and is left out.
+each noted as a failure before it is touched and cleared of it afterwards. The guilty one dies alone, twice, and is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ STEP = 32
 """References a step at most; where the rate is lower, about a second's worth."""
 STEP_BYTES = 128 * 2**20
 """Pixels in memory at once."""
-DIED = "its worker died, or failed, with this reference alone in hand; `inventory-match encoders build` tries it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def step(workshop: Workshop, unit_of_work: UnitOfWork, encoder_id: int, *, alone
             _embed(workshop, unit_of_work, row, batch, alone=alone)
         except (Transient, ConfigurationError):  # a server's fault or this host's, not the reference's
             with unit_of_work() as session:
-                builds.withdraw_failures(session, encoder_id, [one.id for one in batch], DIED)
+                builds.withdraw_careful(session, encoder_id, [one.id for one in batch])
             raise
     with unit_of_work() as session:
         return builds.seconds_to_turn(session, encoder_id)
@@ -107,7 +106,7 @@ def _embed(
         found = [(one.id, one.sku, vector) for (one, _), vector in zip(part, vectors, strict=True)]
         with unit_of_work() as session:
             if alone:
-                builds.withdraw_failures(session, row.id, [one.id for one, _ in part], DIED)
+                builds.withdraw_careful(session, row.id, [one.id for one, _ in part])
             builds.write_vectors(session, row.id, found)
 
 
@@ -125,7 +124,7 @@ def _opened(
     for one in batch:
         if alone:
             with unit_of_work() as session:
-                builds.note_failure(session, encoder_id, one.id, f"{one.sku}: {DIED}")
+                builds.note_careful(session, encoder_id, one.id, one.sku)
         try:
             image = workshop.decode(workshop.store.fetch(ObjectRef(one.bucket, one.key, None, ""))).image
         except Permanent as error:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from celery import Celery, Task
 from celery.signals import celeryd_init, setup_logging, worker_init, worker_process_init
 
@@ -26,6 +27,7 @@ from . import endpoint
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_log_of_tasks = structlog.get_logger(__name__)
 CLOCKS_APART_S = 900.0
 """By so much may the clocks of workers and beat differ before chores are thrown away unseen."""
 
@@ -36,6 +38,11 @@ class OurTask(Task[Any, Any]):
 
     Strategy = f"{__package__}.strategy:careful"
     throws = (Transient,)
+
+    def on_failure(self, exc: BaseException, *_: object, **__: object) -> None:
+        """Celery tells what is expected among the chatter that is not logged."""
+        if isinstance(exc, Transient):
+            _log_of_tasks.warning("task put off", task=self.name, cause=str(exc))
 
 
 @cache
@@ -94,14 +101,17 @@ def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
     """A worker that can see nothing ends here, before it takes a photo from one that can; one that can gets ready to.
 
     What is made ready before the fork, every process of the pool has: one that comes in the place of a killed one, too.
+    One that sees no photos waits for the schema alone.
     """
     served = options.get("queues") or ()  # names, one by one or with commas between them; none: all
-    if served and not {"photos", "embedding"} & set(served if not isinstance(served, str) else served.split(",")):
-        return
+    blind = served and not {"photos", "embedding"} & set(served if not isinstance(served, str) else served.split(","))
     _log()
     parts = App(Settings())
     try:
-        prepare_encoder(encoder_at_start.wait_for(parts), parts.settings.encoder_runtime)
+        if blind:
+            encoder_at_start.wait_for(parts, encoder_at_start.check_schema)
+        else:
+            prepare_encoder(encoder_at_start.wait_for(parts, encoder_at_start.check), parts.settings.encoder_runtime)
     except ConfigurationError as error:
         raise SystemExit(f"Error: {error}") from error
     finally:

@@ -31,9 +31,12 @@ def soak(photos: int, seed: int, out: Path | None, log: Path | None) -> None:
     doubled or wrong.
     """
     with plain_errors(), tempfile.TemporaryDirectory(prefix="inventory-match-soak-") as folder:
-        report = _soak(photos, seed, Path(folder))
-        if log is not None:
-            log.write_bytes((Path(folder) / "soak.log").read_bytes())
+        try:
+            report = _soak(photos, seed, Path(folder))
+        finally:
+            told = Path(folder) / "soak.log"
+            if log is not None and told.exists():
+                log.write_bytes(told.read_bytes())
     figures = report.as_json()
     if out is not None:
         out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

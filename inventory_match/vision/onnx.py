@@ -26,6 +26,7 @@ _OPSET = 17
 """Of ONNX: the newest one torch's tracing exporter writes without converting."""
 
 
+_MOST_GRAPHS = 2
 _graphs: dict[str, bytes] = {}
 """By sha256: one, or two while encoders are being switched."""
 
@@ -61,9 +62,12 @@ def graph(record: EncoderRecord) -> bytes:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            _graphs[record.sha256] = export(record)
+            made = export(record)
         finally:
             torch.set_num_threads(threads)
+        while len(_graphs) >= _MOST_GRAPHS:
+            _graphs.pop(next(iter(_graphs)))  # the oldest
+        _graphs[record.sha256] = made
     return _graphs[record.sha256]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from inventory_match import reembed
 from inventory_match.bootstrap import App
+from inventory_match.db.catalog import builds
 from inventory_match.domain.errors import ServiceUnavailable
 from inventory_match.domain.photos import ObjectRef
 from inventory_match.ports import Decoded
@@ -66,14 +67,36 @@ def test_a_reference_that_kills_its_worker_is_told_and_the_build_goes_on(
     begun = reembed.begin(workshop, served.unit_of_work, encoder(dim=16))
     build(workshop, served, begun.id)
 
-    assert deadly.deaths == 2, "once among the others, once alone"
+    assert deadly.deaths == 3, "once among the others, twice alone"
     assert rows(served, PROGRESS) == [("building", 11, 12, 1)]
     [(cause,)] = rows(served, "select last_failure from inventory_match.encoder_builds where failed > 0")
-    assert cause == f"p005: {reembed.DIED}"
+    assert cause == f"p005: {builds.TWICE}"
 
     begun = reembed.begin(served.workshop, served.unit_of_work, encoder(dim=16))
     build(served.workshop, served, begun.id)
     assert rows(served, PROGRESS) == [("ready", 12, 12, 0)], "tried again by hand, where it kills nobody any more"
+
+
+def test_a_database_restarted_during_a_careful_step_leaves_no_reference_out(
+    served: App, encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    """What was noted cannot be withdrawn then: the next careful step tries that reference again, and withdraws it."""
+    take_in(served, tmp_path, 3)
+
+    class Ends:
+        """Satisfies `ports.PhotoStore`; its process ends at the first fetch, whatever it was to fetch."""
+
+        def fetch(self, _ref: ObjectRef) -> bytes:
+            raise Killed
+
+    begun = reembed.begin(served.workshop, served.unit_of_work, encoder(dim=16))
+    ends: Any = Ends()
+    with pytest.raises(Killed):
+        reembed.step(replace(served.workshop, store=ends), served.unit_of_work, begun.id, alone=True)
+    assert rows(served, PROGRESS) == [("building", 0, 3, 1)], "noted"
+    while reembed.step(served.workshop, served.unit_of_work, begun.id, alone=True) is not None:
+        pass
+    assert rows(served, PROGRESS) == [("ready", 3, 3, 0)]
 
 
 def test_a_server_that_is_away_during_a_careful_step_is_held_against_no_reference(

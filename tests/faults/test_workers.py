@@ -8,7 +8,9 @@ from __future__ import annotations
 import itertools
 import signal
 import subprocess
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +52,10 @@ class Store:
     def worker(self, *argv: str) -> subprocess.Popen[str]:
         """The worker that the test before left alive, or a new one: to start one takes seconds."""
         if self.living is None or self.living.poll() is not None:
-            self.living = self.held_open.enter_context(running(*(argv or OURS), environment=self.environment))
+            started = self.held_open.enter_context(running(*(argv or OURS), environment=self.environment))
+            # It lives through several tests: a pipe that nobody reads would fill and stop it.
+            threading.Thread(target=deque, args=(started.stdout, 200), daemon=True).start()
+            self.living = started
         return self.living
 
     def upload(self, photos: int) -> list[int]:

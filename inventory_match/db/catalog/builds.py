@@ -29,8 +29,12 @@ EARLY = 0.1
 _LACKING = (
     "from inventory_match.reference_photo p where p.id > :after"
     " and not exists (select from inventory_match.reference_embedding e where e.encoder_id = :id and e.reference_id = p.id)"
-    " and not exists (select from inventory_match.encoder_failure f where f.encoder_id = :id and f.reference_id = p.id)"
+    " and not exists (select from inventory_match.encoder_failure f"
+    "   where f.encoder_id = :id and f.reference_id = p.id and position(:once in f.cause) = 0)"
 )
+ONCE = "its worker ended, or could not write, with this reference alone in hand; it is tried once more"
+TWICE = "its worker died twice, or failed, with this reference alone in hand; `inventory-match encoders build` tries it again"
+"""A power cut, or a database restarted just then, says nothing of a reference; when it happens again, it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def lacking(session: Session, encoder_id: int, limit: int) -> list[Lacking]:
     )
     statement = text(f"select p.id, p.sku, p.bucket, p.key {_LACKING} order by p.id limit :limit")
     for start in (after, 0):  # past the last one first; then what was left out, or committed late under a lower id
-        values = {"id": encoder_id, "after": start, "limit": limit}
+        values = {"id": encoder_id, "after": start, "limit": limit, "once": ONCE}
         if found := session.execute(statement, values).all():
             return [Lacking(*row) for row in found]
     return []
@@ -118,7 +122,7 @@ def write_vectors(session: Session, encoder_id: int, rows: Sequence[tuple[int, s
     wanted = set(
         session.scalars(
             text(f"select p.id {_LACKING} and p.id = any(:ids)"),
-            {"id": encoder_id, "after": 0, "ids": [row[0] for row in rows]},
+            {"id": encoder_id, "after": 0, "ids": [row[0] for row in rows], "once": ONCE},
         )
     )
     written = copy_embeddings(session, encoder_id, (row for row in rows if row[0] in wanted))
@@ -147,14 +151,27 @@ def note_failure(session: Session, encoder_id: int, reference_id: int, cause: st
     )
 
 
-def withdraw_failures(session: Session, encoder_id: int, references: Sequence[int], cause: str) -> None:
-    """Takes back what was noted of these references, if it was for `cause`."""
+def note_careful(session: Session, encoder_id: int, reference_id: int, sku: str) -> None:
+    """Before a reference is touched alone: what is to be held against it if nobody comes back to withdraw this."""
+    session.execute(
+        text(
+            "insert into inventory_match.encoder_failure (encoder_id, reference_id, cause)"
+            " select :encoder, id, :first from inventory_match.reference_photo where id = :reference for key share"
+            " on conflict (encoder_id, reference_id) do update set cause = :again, at = now()"
+        ),
+        {"encoder": encoder_id, "reference": reference_id, "first": f"{sku}: {ONCE}", "again": f"{sku}: {TWICE}"},
+    )
+
+
+def withdraw_careful(session: Session, encoder_id: int, references: Sequence[int]) -> None:
+    """Takes back what `note_careful` noted of these references."""
     session.execute(
         text(
             "delete from inventory_match.encoder_failure"
-            " where encoder_id = :id and reference_id = any(:references) and position(:cause in cause) > 0"
+            " where encoder_id = :id and reference_id = any(:references)"
+            " and (position(:once in cause) > 0 or position(:twice in cause) > 0)"
         ),
-        {"id": encoder_id, "references": list(references), "cause": cause},
+        {"id": encoder_id, "references": list(references), "once": ONCE, "twice": TWICE},
     )
 
 
