@@ -1,56 +1,68 @@
 """Whether this host has the encoder that photos are to be seen with, asked once before a worker takes the first of them.
 
 A worker without it would fail every photo it takes, and take them from workers that could see them. A server that is away is
-no reason to refuse: it is waited for, and so is a schema that somebody is still to bring up to date.
+no reason to refuse: it is waited for, and so is a schema that somebody is still to bring up to date. One that is ahead of the
+code is not: old workers go on beside new ones while a new version is rolled out.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
-from sqlalchemy.exc import ProgrammingError
 
-from inventory_match.bootstrap import App
-from inventory_match.db import catalog
+from inventory_match.bootstrap import App, migrations
+from inventory_match.db import catalog, migrate
 from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from inventory_match.vision.weights import EncoderRecord
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 PAUSE_S = 2.0
 """Between tries while a server is away."""
-_NO_SCHEMA = ("42P01", "42703", "3F000")
-"""A table, a column, a schema that is not there (yet)."""
+TOLD_EVERY_S = 60.0
+"""So often the log says for what a worker still waits."""
 
 
 def check(app: App) -> EncoderRecord:
     """The encoder that photos are seen with.
 
     Raises ConfigurationError where the file that the settings name, or the active encoder's, is missing or not the one meant;
-    ServiceUnavailable where Postgres or S3 does not answer, which says nothing about files.
+    ServiceUnavailable where Postgres or S3 does not answer, or the schema is behind, which says nothing about files.
     """
     if app.settings.encoder_file is not None:
         _configured(app)
+    check_schema(app)
     with app.unit_of_work() as session:
         row = catalog.active_encoder(session) if catalog.has_active_encoder(session) else None
     # A new database begins with the configured one.
     return _configured(app) if row is None else app.encoder_files.record(row)
 
 
-def wait_for(app: App) -> EncoderRecord:
-    """What `check` returns; waits while a server is away. Raises ConfigurationError as it does."""
+def check_schema(app: App) -> None:
+    """Raises ServiceUnavailable where Postgres does not answer, or holds an older schema than the code works with."""
+    with app.unit_of_work() as session:
+        connection = session.connection()
+        if migrate.is_behind(connection, migrations()):
+            here = migrate.current(connection) or "none"
+            raise ServiceUnavailable(f"the schema is at {here}, older than the code; run `inventory-match db upgrade`")
+
+
+def wait_for(app: App, ask: Callable[[App], T]) -> T:
+    """What `ask`, one of the above, returns; waits while a server is away. Raises ConfigurationError as it does."""
+    told, at = "", 0.0
     while True:
         try:
-            return check(app)
+            return ask(app)
         except ServiceUnavailable as error:
-            _log.warning("the worker waits to begin", cause=str(error))
-        except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) not in _NO_SCHEMA:
-                raise
-            _log.warning("the worker waits to begin", cause="no schema yet; run `inventory-match db upgrade`")
+            cause = str(error)
+        if cause != told or time.monotonic() - at >= TOLD_EVERY_S:
+            told, at = cause, time.monotonic()
+            _log.warning("the worker waits to begin", cause=cause)
         time.sleep(PAUSE_S)
 
 

@@ -73,6 +73,15 @@ def head(migrations: Path) -> str:
     return found
 
 
+def is_behind(connection: Connection, migrations: Path) -> bool:
+    """Whether something is still to be applied. A revision the code does not know is of newer code: that is ahead."""
+    here = current(connection)
+    if here is None:
+        return True
+    known = {script.revision for script in ScriptDirectory.from_config(config(migrations)).walk_revisions()}
+    return here in known and here != head(migrations)
+
+
 def drift(connection: Connection) -> list[object]:
     """What the models and the database disagree about; empty when they agree."""
     options = {
