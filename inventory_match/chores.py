@@ -15,7 +15,7 @@ import structlog
 from inventory_match import alerting, intake, measures
 from inventory_match.db import chores as runs
 from inventory_match.db import outbox, photos, retention, site, watch
-from inventory_match.domain.errors import InventoryMatchError
+from inventory_match.domain.errors import ConfigurationError, InventoryMatchError, ServiceUnavailable
 from inventory_match.domain.events import EventType
 from inventory_match.domain.photos import ObjectRef
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from inventory_match.s3.store import S3Store
 
 _log = structlog.get_logger(__name__)
+UNANSWERED = 3
+"""Deletes in a row that S3 does not answer, before a run leaves the rest to the next one."""
 
 
 def sweep(
@@ -40,8 +42,9 @@ def sweep(
             measures.photo_rested(photo.attempts)
             _log.warning("photo buried", **told)
         due = photos.take_due(session, rekick_after, limit=500)
-        runs.ran(session, "sweep", attempts=max_attempts)
     intake.kick_all(kicker, due)
+    with unit_of_work() as session:  # by itself, and last: a figure that cannot be written must hold up no photo
+        runs.ran(session, "sweep", attempts=max_attempts)
     return due
 
 
@@ -75,28 +78,54 @@ def expire_photos(
 ) -> int:
     """Deletes photos past their store's limit from the bucket, then their vectors and quality; rows and ledger stay.
 
-    `limit` at a time, until none is left or it is `ends` by the monotonic clock. Returns how many went.
+    `limit` at a time, until none is left, it is `ends` by the monotonic clock, or the bucket is away or closed to us.
+    Returns how many went.
     """
     gone = after = 0
-    while time.monotonic() < ends:
+    bucket = _Bucket(store)
+    while time.monotonic() < ends and not bucket.given_up:
         with unit_of_work() as session:
-            old = retention.expired(session, keep_days, limit, after)
+            old = [photo.id for photo in retention.expired(session, keep_days, limit, after)]
         if not old:
             break
-        after = old[-1].id
-        gone += sum(_let_go(unit_of_work, store, photo) for photo in old)
+        after = old[-1]
+        for photo_id in old:
+            # Each delete may wait for minutes on a server that does not answer.
+            if time.monotonic() >= ends or bucket.given_up:
+                break
+            gone += _let_go(unit_of_work, bucket, photo_id, keep_days)
     if gone:
         _log.info("photos expired", photos=gone)
     return gone
 
 
-def _let_go(unit_of_work: UnitOfWork, store: S3Store, photo: Photo) -> bool:
-    try:
-        store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
-    except InventoryMatchError as error:
-        # It stays due and is tried again; one object S3 refuses must not keep all those behind it.
-        _log.error("photo not expired", photo_id=photo.id, cause=str(error))
-        return False
+def _let_go(unit_of_work: UnitOfWork, bucket: _Bucket, photo_id: int, keep_days: int | None) -> bool:
+    # Held while its picture goes: a redrive waits for that, and then finds it expired.
     with unit_of_work() as session:
+        photo = retention.hold(session, photo_id, keep_days)
+        if photo is None or not bucket.delete(photo):
+            return False
         retention.forget(session, photo.id)
     return True
+
+
+class _Bucket:
+    """Where pictures are deleted, for one run: given up once it is plain that the next one would not go either."""
+
+    def __init__(self, store: S3Store) -> None:
+        self.store = store
+        self.given_up = False
+        self._unanswered = 0
+
+    def delete(self, photo: Photo) -> bool:
+        """False where it did not go. It stays due; one object S3 refuses must not keep all those behind it."""
+        try:
+            self.store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
+        except InventoryMatchError as error:
+            self._unanswered += isinstance(error, ServiceUnavailable)
+            self.given_up = isinstance(error, ConfigurationError) or self._unanswered >= UNANSWERED
+            said = "photos not expired; the next run tries again" if self.given_up else "photo not expired"
+            _log.error(said, photo_id=photo.id, cause=str(error))
+            return False
+        self._unanswered = 0
+        return True

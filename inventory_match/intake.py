@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from sqlalchemy.exc import ProgrammingError
 
-from inventory_match.db import chores, photos, resting, sequence, site
+from inventory_match.db import chores, photos, resting, retention, sequence, site
 from inventory_match.db.engine import now
 from inventory_match.domain.errors import InventoryMatchError, MessageUnreadable, ServiceUnavailable
 from inventory_match.domain.photos import CLOCK_TOLERANCE, ObjectRemoved, PhotoUploaded, captured_at
@@ -160,29 +160,40 @@ def scan(
 
     def flush() -> None:
         nonlocal total
-        part = Taken()
-        with unit_of_work() as session:
-            cameras = site.cameras_held(session)
-            for uploaded in waiting:
-                part += _register(session, uploaded, "scan", cameras)
-            part.back = resting.give_back_listed(session, [uploaded.ref for uploaded in waiting])
-            part.known -= len(part.back)
-            chores.add_up(session, "scan", found=len(part.registered) + len(part.unrouted), back=len(part.back))
-        _tell(part.news)
-        kick_all(kicker, part.registered + part.back)
-        if part.back:
-            _log.warning("said to be gone, and there", photo_ids=part.back)
+        total += _take_listed(waiting, unit_of_work, kicker)
         progress(len(waiting))
         waiting.clear()
-        total += part
 
-    for uploaded in listed:
-        if not uploaded.ref.key.startswith(OURS):
-            waiting.append(uploaded)
-        if len(waiting) >= batch:
-            flush()
-    flush()
+    try:
+        for uploaded in listed:
+            if not uploaded.ref.key.startswith(OURS):
+                waiting.append(uploaded)
+            if len(waiting) >= batch:
+                flush()
+        flush()
+    finally:
+        # Its own transaction, after the work, which a figure that cannot be written must not take back. Also for a scan
+        # that breaks off: the next one knows what this one found.
+        with unit_of_work() as session:
+            found = len(total.registered) + len(total.unrouted)
+            chores.add_up(session, "scan", found=found, back=len(total.back))
     return total
+
+
+def _take_listed(listed: list[PhotoUploaded], unit_of_work: UnitOfWork, kicker: Kicker) -> Taken:
+    taken, refs = Taken(), [uploaded.ref for uploaded in listed]
+    with unit_of_work() as session:
+        cameras = site.cameras_held(session)
+        for uploaded in listed:
+            taken += _register(session, uploaded, "scan", cameras)
+        taken.back = resting.give_back_listed(session, refs)
+        taken.known -= len(taken.back)
+        retention.seen_again(session, refs)
+    _tell(taken.news)
+    kick_all(kicker, taken.registered + taken.back)
+    if taken.back:
+        _log.warning("said to be gone, and there", photo_ids=taken.back)
+    return taken
 
 
 def kick_all(kicker: Kicker, photo_ids: Iterable[int]) -> None:

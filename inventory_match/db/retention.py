@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, func, select, text, update
+from sqlalchemy import TextClause, func, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
-from inventory_match.domain.photos import PhotoState
+from inventory_match.domain.photos import ObjectRef, PhotoState
 
 from .models import Photo, Sighting, Store
 
@@ -45,6 +45,25 @@ def _expired(keep_days: int | None) -> Any:
 
 def count_expired(session: Session, keep_days: int | None) -> int:
     return session.scalar(select(func.count()).select_from(_expired(keep_days).subquery())) or 0
+
+
+def hold(session: Session, photo_id: int, keep_days: int | None) -> Photo | None:
+    """The photo, locked until the transaction ends; None where it need not go any more, or somebody else has it.
+
+    Since it was listed, a person may have redriven it, or the same bytes may have been put again.
+    """
+    still = _expired(keep_days).where(Photo.id == photo_id)
+    return session.scalars(still.with_for_update(of=Photo, key_share=True, skip_locked=True)).one_or_none()
+
+
+def seen_again(session: Session, refs: Sequence[ObjectRef]) -> None:
+    """What a listing shows is there, whatever was noted: it is due again, and its row stays until its picture is gone.
+
+    Where the listing is older than the delete, the next run finds nothing to delete, and notes it once more.
+    """
+    names = [(ref.bucket, ref.key, ref.version) for ref in refs]
+    back = tuple_(Photo.bucket, Photo.key, Photo.version).in_(names) & Photo.expired_at.is_not(None)
+    session.execute(update(Photo).where(back).values(expired_at=None))
 
 
 def forget(session: Session, photo_id: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -11,11 +12,12 @@ from typing import Any
 import boto3
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from inventory_match import intake
 from inventory_match.db import site
 from inventory_match.domain.errors import PhotoSuperseded, ServiceUnavailable
-from inventory_match.domain.photos import ObjectRef, PhotoState
+from inventory_match.domain.photos import ObjectRef, PhotoState, PhotoUploaded
 from inventory_match.s3.queue import Message
 
 from .conftest import Shop, shelf_photo
@@ -156,6 +158,30 @@ def test_a_scan_finds_what_no_event_announced(shop: Shop) -> None:
     assert len(scanned.registered) == 3
     assert (sum(steps), shop.kicks.photos) == (3, scanned.registered)
     assert shop.rows("select distinct source from inventory_match.photo") == [("scan",)]
+
+
+def test_a_scan_whose_figure_cannot_be_written_has_registered_all_the_same(shop: Shop) -> None:
+    for minute in range(3):
+        shop.upload("A", "A", "A", "A", minute=minute)
+    listed = list(shop.app.store.list_objects(shop.app.settings.bucket, shop.prefix))
+    with shop.app.unit_of_work() as session:
+        session.execute(text("drop table inventory_match.chore cascade"))
+
+    with pytest.raises(ProgrammingError, match="chore"):
+        intake.scan(listed, shop.app.unit_of_work, shop.kicks, lambda _: None, batch=2)
+    assert len(shop.kicks.photos) == shop.one("select count(*) from inventory_match.photo") == 3
+
+
+def test_a_scan_that_breaks_off_leaves_the_figure_of_what_it_found(shop: Shop) -> None:
+    def breaks_off() -> Iterator[PhotoUploaded]:
+        yield from shop.app.store.list_objects(shop.app.settings.bucket, shop.prefix)
+        raise ServiceUnavailable("the listing ends here")
+
+    for minute in range(3):
+        shop.upload("A", "A", "A", "A", minute=minute)
+    with pytest.raises(ServiceUnavailable):
+        intake.scan(breaks_off(), shop.app.unit_of_work, shop.kicks, lambda _: None, batch=2)
+    assert shop.one("select figures from inventory_match.chore where chore = 'scan'") == {"found": 2, "back": 0}
 
 
 class ForgetfulStore:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
-from inventory_match import chores, retention, review_queue
+from inventory_match import chores, intake, retention, review_queue
 from inventory_match.db import photos
-from inventory_match.domain.errors import ServiceUnavailable
+from inventory_match.domain.errors import ConfigurationError, ServiceUnavailable
 from inventory_match.domain.photos import ObjectRef, PhotoState
 from inventory_match.retention import PICTURES, Policy
 
@@ -114,3 +117,72 @@ def test_one_picture_the_bucket_refuses_keeps_none_behind_it(shop: Shop) -> None
     aged(shop, 90)
     assert chores.expire_photos(shop.app.unit_of_work, Grudging(), 30, limit=1) == 2  # type: ignore[arg-type]
     assert shop.rows("select count(*) from inventory_match.photo where expired_at is null") == [(1,)]
+
+
+class Bucket:
+    """One that answers every delete with `said`, or takes `seconds`; `asked` counts them."""
+
+    def __init__(self, said: Exception | None = None, seconds: float = 0) -> None:
+        self.said, self.seconds, self.asked = said, seconds, 0
+
+    def delete(self, _: ObjectRef) -> None:
+        self.asked += 1
+        time.sleep(self.seconds)
+        if self.said is not None:
+            raise self.said
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"), [(ServiceUnavailable("S3 is away"), chores.UNANSWERED), (ConfigurationError("access denied"), 1)]
+)
+def test_a_bucket_that_is_away_is_not_asked_for_every_photo(shop: Shop, said: Exception, asked: int) -> None:
+    shop.draw_each("A", "A", "B", "C", minutes=range(5))
+    shop.rows("update inventory_match.photo set state = 'done' returning id")
+    aged(shop, 90)
+    away = Bucket(said)
+    with capture_logs() as logs:
+        assert chores.expire_photos(shop.app.unit_of_work, away, 30, limit=2) == 0  # type: ignore[arg-type]
+    assert away.asked == asked
+    assert [one["event"] for one in logs].count("photos not expired; the next run tries again") == 1
+    assert retention.due(shop.app.unit_of_work, ALL)[PICTURES] == 5
+
+
+def test_a_bucket_that_is_slow_does_not_outlast_the_time_a_run_has(shop: Shop) -> None:
+    shop.draw_each("A", "A", "B", "C", minutes=range(5))
+    shop.rows("update inventory_match.photo set state = 'done' returning id")
+    aged(shop, 90)
+    slow = Bucket(seconds=1)
+    ends = time.monotonic() + 0.5
+    assert chores.expire_photos(shop.app.unit_of_work, slow, 30, ends=ends) == slow.asked <= 1  # type: ignore[arg-type]
+
+
+def test_a_photo_redriven_while_others_go_keeps_its_picture(shop: Shop) -> None:
+    class Redriven(Bucket):
+        """While the first goes, a person redrives the second."""
+
+        def delete(self, ref: ObjectRef) -> None:
+            super().delete(ref)
+            with shop.app.unit_of_work() as session:
+                assert photos.redrive(session, [second]) == [second]
+
+    first, second = shop.draw_each("A", "A", "B", "C", minutes=range(2))
+    shop.rows("update inventory_match.photo set state = 'done' returning id")
+    aged(shop, 90)
+    bucket = Redriven()
+    assert chores.expire_photos(shop.app.unit_of_work, bucket, 30) == bucket.asked == 1  # type: ignore[arg-type]
+    gone = shop.rows("select id, state, expired_at is null from inventory_match.photo order by id")
+    assert gone == [(first, "done", False), (second, "registered", True)]
+
+
+def test_a_scan_that_finds_a_picture_let_go_has_it_let_go_again(shop: Shop) -> None:
+    """Else its row would go one day, and a later scan take it for a new photo."""
+    ref = shop.upload("A", "A", "B", "C", minute=0)
+    shop.run()
+    aged(shop, 90)
+    assert run(shop)[PICTURES] == 1
+    shop.upload("A", "A", "B", "C", minute=0)
+    listed = list(shop.app.store.list_objects(ref.bucket, shop.prefix))
+    assert [one.ref for one in listed] == [ref]
+    intake.scan(listed, shop.app.unit_of_work, shop.kicks, lambda _: None)
+    assert run(shop)[PICTURES] == 1
+    assert list(shop.app.store.list_objects(ref.bucket, shop.prefix)) == []

@@ -46,3 +46,39 @@ def test_versions_and_events_without_a_sequencer_conclude_nothing(shop: Shop, ke
     send(shop, record(shop, key, eTag="plain"))
     shop.take()
     assert set(states(shop).values()) == {"registered"}
+
+
+EXPIRED = (
+    "update inventory_match.photo set expired_at = now(), state = 'superseded', registered_at = now() - interval '90 days'"
+    " returning id"
+)
+
+
+def test_a_picture_put_again_after_it_was_let_go_is_kept_as_any_new_one(shop: Shop, key: str) -> None:
+    send(shop, record(shop, key, eTag="one", sequencer="0A"))
+    shop.take()
+    shop.rows(EXPIRED)
+    send(shop, record(shop, key, eTag="one", sequencer="0A"))
+    shop.take()
+    assert states(shop) == {"one": "superseded"}, "the same event twice"
+    assert shop.one("select expired_at is not null from inventory_match.photo")
+
+    send(shop, record(shop, key, eTag="one", sequencer="0B"))
+    shop.take()
+    assert states(shop) == {"one": "registered"}
+    assert shop.rows("select expired_at, registered_at > now() - interval '1 day' from inventory_match.photo") == [
+        (None, True)
+    ]
+
+
+@pytest.mark.parametrize(("first", "again"), [({}, {"sequencer": "0B"}), ({"sequencer": "0A"}, {}), ({}, {})])
+def test_a_picture_that_may_be_there_again_is_due_again(
+    shop: Shop, key: str, first: dict[str, str], again: dict[str, str]
+) -> None:
+    """Without a sequencer it may be the old event once more: what is not there is let go of once more, and noted."""
+    send(shop, record(shop, key, eTag="one", **first))
+    shop.take()
+    shop.rows(EXPIRED)
+    send(shop, record(shop, key, eTag="one", **again))
+    shop.take()
+    assert shop.rows("select state, expired_at from inventory_match.photo") == [("superseded", None)]

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from inventory_match import bookkeeping, chores, pipeline
 from inventory_match.bookkeeping import Entry
@@ -95,6 +97,21 @@ def test_a_crash_between_commit_and_kick_costs_a_sweep(shop: Shop) -> None:
     [photo_id] = sweep(shop)
     assert sweep(shop) == [], "it was kicked just now"
     assert shop.process(photo_id) is PhotoState.DONE
+
+
+def test_a_sweep_whose_figure_cannot_be_written_has_kicked_all_the_same(shop: Shop) -> None:
+    """As on a schema of the version before, which has no place for figures."""
+    shop.upload("A", "A", "A", "A", minute=0)
+    [photo_id] = shop.take().registered
+    let_time_pass(shop, 2)
+    with shop.app.unit_of_work() as session:
+        session.execute(text("drop table inventory_match.chore cascade"))
+
+    kicks = Kicks()
+    with pytest.raises(ProgrammingError, match="chore"):
+        chores.sweep(shop.app.unit_of_work, kicks, shop.patience.attempts, timedelta(minutes=1), NOW)
+    assert kicks.photos == [photo_id]
+    assert shop.one("select kicked_at > now() - interval '1 minute' from inventory_match.photo")
 
 
 def test_redis_away_costs_a_sweep_and_no_photo(shop: Shop) -> None:
