@@ -33,7 +33,10 @@ def duration(value: str) -> timedelta:
 def past(value: str) -> datetime:
     """For an option: an ISO 8601 time, UTC where it names no zone, or how long ago (2h, 3d)."""
     if re.fullmatch(r"\d+[a-z]", value):
-        return now() - duration(value)
+        try:
+            return now() - duration(value)
+        except OverflowError as error:
+            raise click.BadParameter(f"{value!r} ago is before the year 1; write less, or a time") from error
     try:
         at = datetime.fromisoformat(value)
     except ValueError as error:

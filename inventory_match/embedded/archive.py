@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from inventory_match.domain.errors import Conflict, InvalidInput
 from inventory_match.embedded.directory import DirectoryLock
@@ -32,12 +32,14 @@ def backup(data: Path, out: Path) -> int:
     """Writes the directory of a stopped machine into a new file that only its owner may read; returns how many files.
 
     Raises ConfigurationError while the machine is up, Conflict where it was not stopped cleanly, InvalidInput where `data` is
-    none or `out` is there.
+    none or `out` is there or inside it.
     """
     if not (data / "postgres" / "PG_VERSION").is_file():
         raise InvalidInput(f"{data} is no data directory of `inventory-match up`", cure="name the one given as --data")
     if out.exists():
         raise InvalidInput(f"{out} is there already", cure="name a new file")
+    if out.resolve().is_relative_to(data.resolve()):
+        raise InvalidInput(f"{out} is inside {data} and would hold a part of itself", cure="name a file elsewhere")
     unfinished = out.with_name(out.name + ".unfinished")
     with _locked(data):
         if (data / "postgres" / "postmaster.pid").exists():
@@ -55,7 +57,8 @@ def backup(data: Path, out: Path) -> int:
 def restore(archive: Path, data: Path) -> int:
     """Makes the directory anew from an archive; returns how many files.
 
-    Raises InvalidInput where `data` is there and holds something, or the archive is torn, altered, or none of ours.
+    Raises InvalidInput where `data` is there and holds something or cannot be written, or the archive cannot be read, is torn,
+    altered, or none of ours.
     """
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise InvalidInput(f"{data} is there and not empty", cure="name a new directory, or move that one away")
@@ -69,9 +72,13 @@ def restore(archive: Path, data: Path) -> int:
         if data.exists():
             data.rmdir()
         unfinished.rename(data)
-    except (tarfile.TarError, EOFError, KeyError, ValueError, OSError) as error:
+    except (tarfile.TarError, EOFError, KeyError, ValueError) as error:
         raise InvalidInput(
             f"{archive} cannot be restored: {error}", cure="take another copy; nothing was written"
+        ) from error
+    except OSError as error:  # not of the archive: see _Saved
+        raise InvalidInput(
+            f"{data} cannot be written: {error}", cure="mend that, or name another directory; the archive may be sound"
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -111,7 +118,7 @@ def _write(data: Path, path: Path) -> int:
 def _read(archive: Path, into: Path) -> int:
     found: dict[str, list[object]] = {}
     listed: dict[str, list[object]] | None = None
-    with tarfile.open(archive, "r:") as tar:
+    with _opened(archive) as saved, tarfile.open(fileobj=saved, mode="r:") as tar:
         for member in tar:
             name = PurePosixPath(member.name)
             if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
@@ -120,8 +127,8 @@ def _read(archive: Path, into: Path) -> int:
                 (into / name).mkdir(mode=member.mode & 0o777, parents=True, exist_ok=True)
                 continue
             content = tar.extractfile(member)
-            if content is None:
-                raise ValueError(f"{member.name!r} has no content")
+            if content is None or member.name in found:
+                raise ValueError(f"{member.name!r} has no content, or is there twice")
             if member.name == MANIFEST:
                 listed = json.load(content)
             else:
@@ -132,6 +139,23 @@ def _read(archive: Path, into: Path) -> int:
         differ = sorted(name for name in {*found, *listed} if found.get(name) != listed.get(name))
         raise ValueError(f"{len(differ)} files are not what was saved, {differ[0]} among them")
     return len(found)
+
+
+class _Saved(io.FileIO):
+    """A file whose errors name themselves as such: those of the directory it is read into have another cure."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _opened(archive: Path) -> IO[bytes]:
+    try:
+        return io.BufferedReader(_Saved(archive))
+    except OSError as error:
+        raise tarfile.ReadError(str(error)) from error
 
 
 def _extract(content: IO[bytes], path: Path, mode: int) -> list[object]:

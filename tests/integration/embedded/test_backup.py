@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 from click.testing import CliRunner
 
 from inventory_match.cli import main
+from inventory_match.domain.errors import InvalidInput
+from inventory_match.embedded import archive
 from inventory_match.embedded.machine import Machine
 
 if TYPE_CHECKING:
@@ -67,3 +72,40 @@ def test_what_was_saved_is_there_again_and_a_torn_copy_is_refused(
         assert client.get_object(Bucket=machine.bucket, Key="s1/ä b.jpg")["Body"].read() == b"a photo"
         client.close()
         assert machine.complaints == []
+
+
+@pytest.fixture
+def stopped(data: Path) -> Path:
+    """A directory as a stopped machine leaves it, as far as an archive goes."""
+    kept = data / "kept"
+    (kept / "postgres").mkdir(parents=True)
+    (kept / "postgres" / "PG_VERSION").write_text("16")
+    (kept / "postgres" / "rows").write_bytes(bytes(1 << 20))
+    return kept
+
+
+@pytest.mark.parametrize("inside", ["saved.tar", "postgres/saved.tar", "../kept/saved.tar"])
+def test_an_archive_is_not_put_into_what_it_saves(stopped: Path, inside: str) -> None:
+    before = sorted(stopped.rglob("*"))
+    assert "would hold a part of itself" in call("backup", "--data", stopped, "--out", stopped / inside, code=1)
+    assert sorted(stopped.rglob("*")) == before
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(data: Path, stopped: Path) -> None:
+    saved, target = data / "saved.tar", data / "target"
+    call("backup", "--data", stopped, "--out", saved)
+    # No file may be larger than 100 blocks.
+    command = f"ulimit -f 100; {sys.executable} -m inventory_match restore {saved} --data {target}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert "cannot be written" in said
+    assert "File too large" in said
+    assert "take another copy" not in said
+    assert {path.name for path in data.iterdir()} == {"kept", "saved.tar"}, "nothing is left"
+
+
+@pytest.mark.parametrize("unreadable", [Path("/proc/self/mem"), Path("/")])
+def test_an_archive_that_cannot_be_read_is_told_as_such(data: Path, unreadable: Path) -> None:
+    with pytest.raises(InvalidInput, match="take another copy"):
+        archive.restore(unreadable, data / "target")
