@@ -3,6 +3,11 @@
 Compatibility rule: see `script.py.mako`. The table is new and the view gains a last column; workers of
 the version before read and write neither.
 
+What it holds up: the index of `message`, which is built last and not `concurrently`: one reading of a table of small rows,
+hardly any of which is in it. From there to the commit, which only the functions of 0006 come before, `emit_message` of a
+worker waits, and goes on; past its lock timeout of 10 s (millions of messages, on a slow disk) it tries again, as after any
+outage. Where somebody else holds the table for longer than 5 s, the migration gives up and changes nothing.
+
 Revision ID: 0005
 Revises: 0004
 """
@@ -21,7 +26,6 @@ _VIEWS = Path(__file__).parents[1] / "views"
 
 def upgrade() -> None:
     _run("0005_operations.sql")
-    _run("0005_roles.sql")
 
 
 def downgrade() -> None:

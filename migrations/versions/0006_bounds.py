@@ -1,6 +1,6 @@
-"""Bounds for what other systems may book: units, times and the length of texts.
+"""Bounds for what other systems may book, and how they may move reorders: units, times and the length of texts.
 
-Compatibility rule: see `script.py.mako`. One function, which refuses more; workers of the version before book no such thing.
+Compatibility rule: see `script.py.mako`. The functions refuse more; workers of the version before book no such thing.
 
 Revision ID: 0006
 Revises: 0005

@@ -10,9 +10,6 @@ create table inventory_match.chore (
     constraint pk_chore primary key (chore)
 );
 
--- What deletes an old message is asked whether it was a digest of others.
-create index ix_message_digest_id on inventory_match.message (digest_id) where digest_id is not null;
-
 -- As in version 0002, and now with what the photo is waiting for.
 create or replace view inventory_match.photo_log as
 select f.id,
@@ -68,3 +65,7 @@ cross join lateral (
 
 comment on column inventory_match.photo_log.waiting_for is
     'Why it is not done, in words: its turn, another attempt and when, a camera, a person. Null where nothing more will happen by itself.';
+
+-- A message that goes is looked for among the digests that others name: by the foreign key, for each one anew. Last, because
+-- from here to the end of the transaction no message can be written; see the version's docstring.
+create index ix_message_digest_id on inventory_match.message (digest_id) where digest_id is not null;

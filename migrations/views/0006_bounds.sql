@@ -59,3 +59,49 @@ begin
     return written;
 end
 $$;
+
+-- The same for reorders: what is placed is told to every receiver, and so is a note. What receive_reorder takes, it books by
+-- record_movement, whose bounds hold for it.
+create or replace function inventory_match.place_reorder(p_id bigint, p_units bigint default null) returns text
+language plpgsql security definer set search_path = inventory_match, pg_temp as $$
+declare
+    held reorder := lock_reorder(p_id);
+begin
+    if held.state <> 'opened' then
+        raise exception 'reorder % is %: only an opened one can be placed', p_id, held.state
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    if p_units <= 0 then
+        raise exception 'units %: give a number above 0, or null for the proposed %', p_units, held.units
+            using errcode = 'check_violation';
+    end if;
+    if p_units > 1000000000 then
+        raise exception 'units %: give 1,000,000,000 at most', p_units using errcode = 'check_violation';
+    end if;
+    update reorder
+    set state = 'placed', units = coalesce(p_units, units), placed_at = now(),
+        -- Without a lead time nothing is known of the arrival: no date, so nothing is overdue.
+        expected_at = now() + make_interval(days => nullif((policy ->> 'lead_time_days')::int, 0))
+    where id = p_id;
+    return 'placed';
+end
+$$;
+
+create or replace function inventory_match.cancel_reorder(p_id bigint, p_note text default null) returns text
+language plpgsql security definer set search_path = inventory_match, pg_temp as $$
+declare
+    held reorder := lock_reorder(p_id);
+begin
+    if held.state not in ('opened', 'placed', 'partly_received') then
+        raise exception 'reorder % is % already', p_id, held.state using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    if length(p_note) > 5000 then
+        raise exception 'note has % characters of at most 5000', length(p_note) using errcode = 'check_violation';
+    end if;
+    update reorder
+    set evidence = evidence || jsonb_build_object('cancelled', jsonb_build_object('by', session_user, 'note', p_note))
+    where id = p_id;
+    perform close_reorder(p_id, 'cancelled', p_note);
+    return 'cancelled';
+end
+$$;

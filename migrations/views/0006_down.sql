@@ -1,4 +1,4 @@
--- Takes version 0006 back: the function as version 0001 made it.
+-- Takes version 0006 back: the functions as versions 0001 and 0002 made them.
 create or replace function inventory_match.record_movement(
     p_store text,
     p_sku text,
@@ -45,5 +45,43 @@ begin
     insert into stock_watch (store, sku, dirty) values (p_store, p_sku, true)
     on conflict (store, sku) do update set dirty = true;
     return written;
+end
+$$;
+
+create or replace function inventory_match.place_reorder(p_id bigint, p_units bigint default null) returns text
+language plpgsql security definer set search_path = inventory_match, pg_temp as $$
+declare
+    held reorder := lock_reorder(p_id);
+begin
+    if held.state <> 'opened' then
+        raise exception 'reorder % is %: only an opened one can be placed', p_id, held.state
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    if p_units <= 0 then
+        raise exception 'units %: give a number above 0, or null for the proposed %', p_units, held.units
+            using errcode = 'check_violation';
+    end if;
+    update reorder
+    set state = 'placed', units = coalesce(p_units, units), placed_at = now(),
+        -- Without a lead time nothing is known of the arrival: no date, so nothing is overdue.
+        expected_at = now() + make_interval(days => nullif((policy ->> 'lead_time_days')::int, 0))
+    where id = p_id;
+    return 'placed';
+end
+$$;
+
+create or replace function inventory_match.cancel_reorder(p_id bigint, p_note text default null) returns text
+language plpgsql security definer set search_path = inventory_match, pg_temp as $$
+declare
+    held reorder := lock_reorder(p_id);
+begin
+    if held.state not in ('opened', 'placed', 'partly_received') then
+        raise exception 'reorder % is % already', p_id, held.state using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    update reorder
+    set evidence = evidence || jsonb_build_object('cancelled', jsonb_build_object('by', session_user, 'note', p_note))
+    where id = p_id;
+    perform close_reorder(p_id, 'cancelled', p_note);
+    return 'cancelled';
 end
 $$;

@@ -297,17 +297,34 @@ def test_odd_arguments_are_refused_and_break_nothing(filled: Engine) -> None:
         assert largest[0] <= 10**9
 
 
+BOOK = "record_movement('s1', 'tea', 'received', "
+RECEIVE = "receive_reorder({placed}, "
+
+
 @pytest.mark.parametrize(
-    ("argument", "says"),
+    ("call", "says"),
     [
-        ("p_units => 9223372036854775807", "at most"),
-        ("p_units => 1, p_observed_at => '-infinity'", "before 1970"),
-        ("p_units => 1, p_observed_at => '0044-03-15 BC'", "before 1970"),
-        ("p_units => 1, p_note => repeat('x', 5001)", "5001 of at most 5000"),
-        ("p_units => 1, p_idempotency_key => repeat('x', 501)", "501 characters of at most 500"),
+        (BOOK + "p_units => 9223372036854775807)", "at most"),
+        (BOOK + "p_units => 1, p_observed_at => '-infinity')", "before 1970"),
+        (BOOK + "p_units => 1, p_observed_at => '0044-03-15 BC')", "before 1970"),
+        (BOOK + "p_units => 1, p_note => repeat('x', 5001))", "5001 of at most 5000"),
+        (BOOK + "p_units => 1, p_idempotency_key => repeat('x', 501))", "501 characters of at most 500"),
+        ("place_reorder({opened}, 9223372036854775807)", "at most"),
+        ("place_reorder({opened}, 1000000001)", "at most"),
+        (RECEIVE + "9223372036854775807)", "at most"),
+        (RECEIVE + "1, null, repeat('x', 501))", "of at most 500"),
+        ("cancel_reorder({opened}, repeat('x', 5001))", "5001 characters of at most 5000"),
     ],
 )
-def test_a_till_cannot_book_what_nobody_could_read_again(writer: Connection, argument: str, says: str) -> None:
+def test_a_till_cannot_book_what_nobody_could_read_again(
+    filled: Engine, writer: Connection, call: str, says: str
+) -> None:
     """The ledger takes nothing back: two such movements, and every sum over it fails."""
+    with session_on(filled) as session:
+        put = put_with(session)
+        put("product", sku="rice", name="Rice")
+        placed = put("reorder", store="s1", sku="rice", state="placed").id
+        opened = session.scalar(text("select id from inventory_match.reorder where sku = 'tea'"))
+        session.commit()
     with pytest.raises(errors.CheckViolation, match=re.escape(says)):
-        writer.execute(f"select inventory_match.record_movement('s1', 'tea', 'received', {argument})")
+        writer.execute("select inventory_match." + call.format(placed=placed, opened=opened))

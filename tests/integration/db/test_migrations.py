@@ -64,6 +64,24 @@ def test_the_log_of_photos_keeps_its_readers_and_its_comments_on_the_way_down(em
             assert connection.execute(text(described)).scalar()
 
 
+def test_the_bounds_of_functions_go_on_the_way_down_and_nothing_else(empty: Engine) -> None:
+    def functions() -> dict[str, str]:
+        written = (
+            "select proname, pg_get_functiondef(oid) from pg_proc where pronamespace = 'inventory_match'::regnamespace"
+        )
+        with empty.connect() as connection:
+            return {name: body for name, body in connection.execute(text(written))}
+
+    migrate.upgrade(empty, migrations(), "0005")
+    before = functions()
+    migrate.upgrade(empty, migrations(), "0006")
+    bounded = functions()
+    changed = {name for name, body in bounded.items() if body != before[name]}
+    assert changed == {"record_movement", "place_reorder", "cancel_reorder"}
+    migrate.downgrade(empty, migrations(), "0005")
+    assert functions() == before
+
+
 def test_drift_is_noticed(app: App) -> None:
     with app.engine.begin() as connection:
         connection.execute(text("alter table inventory_match.product drop column description"))
