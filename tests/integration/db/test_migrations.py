@@ -70,7 +70,7 @@ def test_the_bounds_of_functions_go_on_the_way_down_and_nothing_else(empty: Engi
             "select proname, pg_get_functiondef(oid) from pg_proc where pronamespace = 'inventory_match'::regnamespace"
         )
         with empty.connect() as connection:
-            return {name: body for name, body in connection.execute(text(written))}
+            return {row.proname: row[1] for row in connection.execute(text(written))}
 
     migrate.upgrade(empty, migrations(), "0005")
     before = functions()
