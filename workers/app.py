@@ -21,6 +21,7 @@ from inventory_match.domain.errors import ConfigurationError, Transient
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
 from inventory_match.vision.runtimes import prepare_encoder
+from inventory_match.vitals.waiting import answered_meanwhile
 
 from . import endpoint
 
@@ -108,10 +109,13 @@ def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
     _log()
     parts = App(Settings())
     try:
-        if blind:
-            encoder_at_start.wait_for(parts, encoder_at_start.check_schema)
-        else:
-            prepare_encoder(encoder_at_start.wait_for(parts, encoder_at_start.check), parts.settings.encoder_runtime)
+        with answered_meanwhile("worker", parts.settings):
+            if blind:
+                encoder_at_start.wait_for(parts, encoder_at_start.check_schema)
+                return
+            record = encoder_at_start.wait_for(parts, encoder_at_start.check)
+        # With no thread of ours left: what is made ready stays for the fork.
+        prepare_encoder(record, parts.settings.encoder_runtime)
     except ConfigurationError as error:
         raise SystemExit(f"Error: {error}") from error
     finally:

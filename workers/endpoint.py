@@ -20,7 +20,7 @@ from inventory_match.settings import Settings
 from inventory_match.vitals.pulse import Pulse
 
 if TYPE_CHECKING:
-    from inventory_match.vitals.endpoint import Endpoint
+    from inventory_match.vitals.server import Endpoint
 
 _log = structlog.get_logger(__name__)
 _pulse = Pulse()
@@ -104,6 +104,7 @@ def _watch_beat(sender: Any, **_: object) -> None:
 def _open(role: str) -> None:
     from inventory_match.vitals.endpoint import open_endpoint  # imports prometheus_client, see `_share_figures`
 
+    _pulse.beat()  # it waited to begin for as long as that took
     if endpoint := open_endpoint(role, Settings(), _pulse):
         _opened.append(endpoint)
 

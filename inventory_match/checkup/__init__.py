@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from inventory_match.bootstrap import App
 from inventory_match.checkup.chains import Check, Checkup, Found, Step, Verdict
-from inventory_match.checkup.reports import ALL, LIVE, READY, READY_TO_SEE
+from inventory_match.checkup.reports import ALL, LIVE, READY, READY_TO_SEE, READY_TO_TAKE_IN
 from inventory_match.checkup.services import QUEUES, queues_served
 
 __all__ = [
-    "ALL", "LIVE", "QUEUES", "READY", "READY_TO_SEE", "Check", "Checkup", "Found", "Step", "Verdict", "check_all",
-    "queues_served",
+    "ALL", "LIVE", "QUEUES", "READY", "READY_TO_SEE", "READY_TO_TAKE_IN", "Check", "Checkup", "Found", "Step", "Verdict",
+    "check_all", "queues_served",
 ]  # fmt: skip
 
 

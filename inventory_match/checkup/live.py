@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from inventory_match.bootstrap import App
 from inventory_match.checkup.chains import Check, Found, Verdict
-from inventory_match.checkup.services import QUEUES, queues_served
 from inventory_match.db import vitals
 
 LATE = timedelta(minutes=15)
@@ -56,16 +55,6 @@ def cameras(app: App) -> Found:
     if silent:
         return Found(Verdict.WARN, f"{silent} are silent", "look at the camera, its network, and the keys it writes")
     return Found(Verdict.OK, "none is silent")
-
-
-def workers(app: App) -> Found:
-    serving = queues_served(app)
-    cure = "start one: inventory-match worker"
-    if not serving:
-        return Found(Verdict.FAIL, "none answers", cure)
-    if unserved := QUEUES - set[str]().union(*serving.values()):
-        return Found(Verdict.FAIL, f"{len(serving)} answer, and none serves {', '.join(sorted(unserved))}", cure)
-    return Found(Verdict.OK, f"{len(serving)} answer")
 
 
 def ready(url: str, seconds: float = 8.0) -> Check:

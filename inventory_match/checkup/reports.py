@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from inventory_match.checkup import database, live, services
-from inventory_match.checkup.chains import Chain, Step
+from inventory_match.checkup.chains import Chain, Step, Verdict
 
 _GRANT = "check the endpoint, the region, the credentials and their rights (README: least-privilege policy)"
 _POSTGRES = Step("postgres", database.postgres, "start it, or correct INVENTORY_MATCH_DATABASE_URL")
@@ -23,7 +25,12 @@ ALL: tuple[Chain, ...] = (
     ),
     (
         _REDIS,
-        Step("workers", services.workers, "start one: inventory-match worker", needs="redis"),
+        Step(
+            "workers",
+            partial(services.workers, unserved=Verdict.WARN),
+            "start one: inventory-match worker",
+            needs="redis",
+        ),
     ),
     (Step("bucket", services.bucket, _GRANT),),
     (_QUEUE,),
@@ -37,7 +44,9 @@ ALL: tuple[Chain, ...] = (
 )
 """What `doctor` looks at: whatever the product depends on, running or not."""
 READY: tuple[Chain, ...] = ((_POSTGRES, _MIGRATIONS), (_REDIS,))
-"""What an intake or beat must have to do its work."""
+"""What beat must have to do its work."""
+READY_TO_TAKE_IN: tuple[Chain, ...] = (*READY, (_QUEUE,))
+"""What an intake must have."""
 READY_TO_SEE: tuple[Chain, ...] = ((_POSTGRES, _MIGRATIONS, _ENCODER), (_REDIS,))
 """What a worker must have."""
 LIVE: tuple[Chain, ...] = (
@@ -51,7 +60,12 @@ LIVE: tuple[Chain, ...] = (
     ),
     (
         _REDIS,
-        Step("workers", live.workers, "start one: inventory-match worker", needs="redis"),
+        Step(
+            "workers",
+            partial(services.workers, unserved=Verdict.FAIL),
+            "start one: inventory-match worker",
+            needs="redis",
+        ),
     ),
     (_QUEUE,),
 )

@@ -39,13 +39,14 @@ def redis(app: App) -> Found:
     return Found(Verdict.OK, "answers")
 
 
-def workers(app: App) -> Found:
+def workers(app: App, unserved: Verdict) -> Found:
+    """`unserved`: what it means where nobody answers, or nobody for one of the queues."""
     serving = queues_served(app)
     cure = "start one: inventory-match worker"
     if not serving:
-        return Found(Verdict.WARN, "none answers", cure)
-    if unserved := QUEUES - set[str]().union(*serving.values()):
-        return Found(Verdict.WARN, f"{len(serving)} answer, and none serves {', '.join(sorted(unserved))}", cure)
+        return Found(unserved, "none answers", cure)
+    if alone := QUEUES - set[str]().union(*serving.values()):
+        return Found(unserved, f"{len(serving)} answer, and none serves {', '.join(sorted(alone))}", cure)
     return Found(Verdict.OK, f"{len(serving)} answer")
 
 

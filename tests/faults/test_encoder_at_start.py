@@ -14,10 +14,12 @@ from inventory_match.cli.up import prepare
 from inventory_match.db import catalog, migrate
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.domain.photos import ObjectRef
+from inventory_match.embedded.loopback import choose_port
 from inventory_match.embedded.machine import Machine
 from inventory_match.settings import PREFIX
 from inventory_match.vision.weights import read_file
 
+from ..end_to_end import telling
 from ..integration.encoders.conftest import MakeEncoder, encoder, served, take_in
 from .conftest import running
 
@@ -83,11 +85,14 @@ def test_a_server_that_is_away_is_no_reason_to_refuse(machine: Machine, served: 
     take_in(served, tmp_path, 1)
     here = make_url(served.settings.database_url.get_secret_value())
     away = here.set(port=1).render_as_string(hide_password=False)
-    with running(*WORKER, environment=host(machine, served, database_url=away)) as worker:
+    port = choose_port(None, name="metrics")
+    with running(*WORKER, environment=host(machine, served, database_url=away, metrics_port=port)) as worker:
         assert worker.stdout is not None
         line = next(line for line in worker.stdout if "waits to begin" in line)
         assert "Connection refused" in line
         assert worker.poll() is None
+        assert telling.get(port, "/healthz")[0] == 200, "whoever restarts processes lets it wait"
+        assert telling.get(port, "/readyz")[0] == 503
     encoder_at_start.wait_for(served, encoder_at_start.check)
 
 
@@ -99,13 +104,15 @@ def test_new_code_waits_for_its_schema_and_old_code_works_with_a_newer_one(
     """A chore of the new code needs a table that the old schema does not have: the sweep would fail for as long."""
     take_in(served, tmp_path, 1)
     migrate.downgrade(served.engine, migrations(), "-1")
-    with running(*WORKER, "--queues", queues, environment=host(machine, served)) as worker:
+    port = choose_port(None, name="metrics")
+    with running(*WORKER, "--queues", queues, environment=host(machine, served, metrics_port=port)) as worker:
         assert worker.stdout is not None
         line = next(line for line in worker.stdout if "waits to begin" in line)
         assert "older than the code; run `inventory-match db upgrade`" in line
         assert worker.poll() is None
         migrate.upgrade(served.engine, migrations())
-        assert next(line for line in worker.stdout if "ready" in line)
+        assert next(line for line in worker.stdout if "ready." in line)
+        assert telling.get(port, "/healthz")[0] == 200, "the worker's own, now that it has begun"
     with served.unit_of_work() as session:
         session.execute(text("update inventory_match.alembic_version set version_num = '9999'"))
     assert encoder_at_start.wait_for(served, encoder_at_start.check).dim == 8

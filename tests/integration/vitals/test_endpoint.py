@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from http.client import HTTPConnection
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from inventory_match.bootstrap import App
 from inventory_match.db import catalog, chores
 from inventory_match.embedded.loopback import choose_port
 from inventory_match.settings import Settings
-from inventory_match.vitals import endpoint
-from inventory_match.vitals.endpoint import Endpoint, open_endpoint
+from inventory_match.vitals import endpoint, server, truth
+from inventory_match.vitals.endpoint import open_endpoint
 from inventory_match.vitals.pulse import Pulse
+from inventory_match.vitals.server import Endpoint
+from inventory_match.vitals.waiting import answered_meanwhile
 
 Open = Callable[..., Endpoint]
 
@@ -57,7 +60,11 @@ def silent() -> Iterator[int]:
 
 
 def get(of: Endpoint, path: str) -> tuple[int, str]:
-    with closing(HTTPConnection("127.0.0.1", of.server_port, timeout=20)) as connection:
+    return _answer(of.server_port, path)
+
+
+def _answer(port: int, path: str) -> tuple[int, str]:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
@@ -98,7 +105,21 @@ def test_what_hangs_is_told_in_time_and_shows_no_secret(watched: Open, silent: i
     assert "geheim" not in body + figures
 
 
-def test_a_loop_that_hangs_is_told_but_not_while_it_waits_for_redis(watched: Open) -> None:
+def test_servers_that_all_hang_cost_a_scrape_no_more_than_one(watched: Open, silent: int) -> None:
+    hung = watched(
+        database_url=SecretStr(f"postgresql+psycopg://ann@127.0.0.1:{silent}/i"),
+        redis_url=SecretStr(f"redis://127.0.0.1:{silent}/0"),
+        queue_url=f"http://127.0.0.1:{silent}/0/photos",
+        sqs_endpoint=f"http://127.0.0.1:{silent}",
+    )
+    began = time.monotonic()
+    figures = get(hung, "/metrics")[1]
+    assert time.monotonic() - began < truth.SECONDS + 2
+    assert figures.count("inventory_match_up{") == 3
+    assert "} 1.0" not in figures
+
+
+def test_a_loop_that_hangs_is_told_but_not_while_it_waits_for_a_server(watched: Open, silent: int) -> None:
     assert get(watched(), "/healthz")[0] == 200
     status, body = get(watched(Stalled()), "/healthz")
     assert (status, json.loads(body)["alive"], json.loads(body)["role"]) == (503, False, "worker")
@@ -106,12 +127,17 @@ def test_a_loop_that_hangs_is_told_but_not_while_it_waits_for_redis(watched: Ope
     waiting = watched(Stalled(), redis_url=away)
     assert get(waiting, "/healthz")[0] == 200
     assert verdicts(waiting)[0] == 503
+    taking = {"queue_url": f"http://127.0.0.1:{silent}/0/photos", "sqs_endpoint": f"http://127.0.0.1:{silent}"}
+    intake = watched(Stalled(), role="intake", **taking)
+    assert get(intake, "/healthz")[0] == 200
+    assert verdicts(intake) == (503, {"postgres": "ok", "migrations": "ok", "redis": "ok", "queue": "fail"})
+    assert get(watched(Stalled(), role="beat", **taking), "/healthz")[0] == 503, "it needs no queue"
 
 
 def test_several_processes_of_one_machine_take_the_next_free_port(watched: Open) -> None:
     first = watched(metrics_port=choose_port(None, name="metrics"))
     second = watched(metrics_port=first.server_port)
-    assert first.server_port < second.server_port < first.server_port + endpoint.PORTS
+    assert first.server_port < second.server_port < first.server_port + server.PORTS
     assert get(second, "/healthz")[0] == 200
     assert open_endpoint("worker", Settings(metrics_port=0, metrics_host="192.0.2.1"), Pulse()) is None
     assert open_endpoint("worker", Settings(), Pulse()) is None, "nothing listens unasked"
@@ -156,3 +182,41 @@ def test_only_its_three_pages_are_there(watched: Open) -> None:
     with closing(HTTPConnection("127.0.0.1", made.server_port, timeout=20)) as connection:
         connection.request("POST", "/metrics", body=b"x")
         assert connection.getresponse().status == 501
+
+
+def test_who_asks_too_slowly_keeps_nobody_else_from_asking(watched: Open) -> None:
+    """A byte now and then is never too late for a single read."""
+    made, ended = watched(), threading.Event()
+    with ExitStack() as held:
+        slow = [held.enter_context(socket.create_connection(("127.0.0.1", made.server_port))) for _ in range(16)]
+
+        def drip() -> None:
+            while not ended.wait(0.5):
+                for each in slow:
+                    with suppress(OSError):  # it was let go
+                        each.send(b"G")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        held.callback(dripping.join)
+        held.callback(ended.set)
+        time.sleep(0.5)
+        with pytest.raises((HTTPException, ConnectionError)):
+            get(made, "/healthz")
+        time.sleep(server.REQUEST_SECONDS + 1)
+        assert get(made, "/healthz")[0] == 200
+
+
+def test_a_process_that_has_not_begun_is_alive_and_not_ready_and_leaves_no_thread(watched: Open) -> None:
+    """Not even one of somebody who is still asking: the pool is forked next."""
+    port, threads = choose_port(None, name="metrics"), threading.active_count()
+    with ExitStack() as held:
+        with answered_meanwhile("worker", Settings(metrics_port=port)):
+            slow = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+            slow.send(b"GET /healthz")
+            answers = [_answer(port, path) for path in ("/healthz", "/readyz", "/metrics", "/")]
+            assert [status for status, _ in answers] == [200, 503, 503, 404]
+            assert json.loads(answers[0][1])["alive"] is True
+            assert threading.active_count() > threads
+        assert threading.active_count() == threads
+    assert watched(metrics_port=port).server_port == port, "it is free for the process itself"
