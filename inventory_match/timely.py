@@ -35,9 +35,12 @@ class Timely(Generic[T]):
                 self._begun, self._last = time.monotonic(), asked
             return self._last
 
-    def answer(self, seconds: float) -> T:
-        """The answer, or what `ask` raised. Raises TimeoutError, with how long it has been asked for, after `seconds`."""
-        asked = self.begin()
+    def answer(self, seconds: float, asked: Future[T] | None = None) -> T:
+        """The answer, or what `ask` raised. Raises TimeoutError, with how long it has been asked for, after `seconds`.
+
+        `asked`: what `begin` gave to who then waited for others first, so that an answer that came long ago still counts.
+        """
+        asked = asked or self.begin()
         try:
             return asked.result(max(0.0, seconds))
         except TimeoutError:

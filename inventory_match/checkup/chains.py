@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,10 +66,9 @@ class Checkup:
 
     def checks(self, seconds: float = CHAIN_SECONDS) -> list[Check]:
         """Every check, in the order of its chains; takes at most `seconds`."""
-        for walk in self._walks:
-            walk.timely.begin()
+        asked = [(walk, walk.timely.begin()) for walk in self._walks]
         until = time.monotonic() + seconds
-        return [check for walk in self._walks for check in walk.checks(until - time.monotonic())]
+        return [check for walk, begun in asked for check in walk.checks(until - time.monotonic(), begun)]
 
 
 class _Walk:
@@ -79,10 +79,10 @@ class _Walk:
         self._found: dict[str, Check] = {}
         self.timely = Timely(self._walk, keep)
 
-    def checks(self, seconds: float) -> list[Check]:
+    def checks(self, seconds: float, asked: Future[dict[str, Check]]) -> list[Check]:
         late = ""
         try:
-            found = self.timely.answer(seconds)
+            found = self.timely.answer(seconds, asked)
         except TimeoutError as error:
             found, late = dict(self._found), str(error)
         return [found.get(s.name, Check(s.name, Verdict.FAIL, late, s.cure)) for s in self._chain]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PORTS = 16
 MOST_AT_ONCE = 16
 REQUEST_SECONDS = 8.0
-"""From a connection to the last byte of the answer, which itself may take five."""
+"""From a connection to the last byte of the answer, which itself may take three."""
 JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 Answer = tuple[int, str, bytes]
 _log = structlog.get_logger(__name__)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from inventory_match.bootstrap import App
 
 T = TypeVar("T")
-SECONDS = 5.0
+SECONDS = 3.0
 """For all servers together: Prometheus gives a scrape ten."""
 KEEP = 1.0
 _log = structlog.get_logger(__name__)
@@ -49,14 +50,13 @@ class Truth:
 
     def _families(self) -> Iterator[Metric]:
         asked = [self._postgres, self._redis, *([self._queue] if self._app.settings.queue_url else [])]
-        for each in asked:
-            each.begin()
+        begun = [(each, each.begin()) for each in asked]
         until = time.monotonic() + SECONDS
         up = GaugeMetricFamily(
             "inventory_match_up", "1 where the server answered this scrape in time.", labels=["server"]
         )
-        for each in asked:
-            yield from each.families(up, until - time.monotonic())
+        for each, answer in begun:
+            yield from each.families(up, until - time.monotonic(), answer)
         yield up
 
     def _ask_postgres(self) -> vitals.Vitals:
@@ -82,9 +82,9 @@ class _Server:
         self._timely = Timely(lambda: list(tell(ask())), KEEP)
         self.begin = self._timely.begin
 
-    def families(self, up: GaugeMetricFamily, seconds: float) -> list[Metric]:
+    def families(self, up: GaugeMetricFamily, seconds: float, asked: Future[list[Metric]]) -> list[Metric]:
         try:
-            found = self._timely.answer(seconds)
+            found = self._timely.answer(seconds, asked)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one server, the figures of the others are told
             # The type only: the message of an unforeseen error may quote an address with its password.
             _log.warning("no figures", server=self._name, cause=type(error).__name__)

@@ -119,6 +119,11 @@ def test_servers_that_all_hang_cost_a_scrape_no_more_than_one(watched: Open, sil
     assert "} 1.0" not in figures
 
 
+def test_a_server_that_answered_long_before_another_hung_is_told_as_well(watched: Open, silent: int) -> None:
+    half = watched(database_url=SecretStr(f"postgresql+psycopg://ann@127.0.0.1:{silent}/i"), role="beat")
+    assert verdicts(half) == (503, {"postgres": "fail", "migrations": "fail", "redis": "ok"})
+
+
 def test_a_loop_that_hangs_is_told_but_not_while_it_waits_for_a_server(watched: Open, silent: int) -> None:
     assert get(watched(), "/healthz")[0] == 200
     status, body = get(watched(Stalled()), "/healthz")
