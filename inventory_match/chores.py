@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 UNANSWERED = 3
 """Deletes in a row that S3 does not answer, before a run leaves the rest to the next one."""
+REFUSED = 20
+"""As many in a row are no single objects under a hold, but a right that we lack."""
 
 
 def sweep(
@@ -115,7 +117,7 @@ class _Bucket:
     def __init__(self, store: S3Store) -> None:
         self.store = store
         self.given_up = False
-        self._unanswered = 0
+        self._unanswered = self._refused = 0
 
     def delete(self, photo: Photo) -> bool:
         """False where it did not go. It stays due; one object S3 refuses must not keep all those behind it."""
@@ -123,9 +125,10 @@ class _Bucket:
             self.store.delete(ObjectRef(photo.bucket, photo.key, photo.version_id, photo.etag))
         except InventoryMatchError as error:
             self._unanswered += isinstance(error, ServiceUnavailable)
-            self.given_up = isinstance(error, ConfigurationError) or self._unanswered >= UNANSWERED
+            self._refused += isinstance(error, ConfigurationError)
+            self.given_up = self._unanswered >= UNANSWERED or self._refused >= REFUSED
             said = "photos not expired; the next run tries again" if self.given_up else "photo not expired"
             _log.error(said, photo_id=photo.id, cause=str(error))
             return False
-        self._unanswered = 0
+        self._unanswered = self._refused = 0
         return True

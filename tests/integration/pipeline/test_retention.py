@@ -132,19 +132,29 @@ class Bucket:
             raise self.said
 
 
+MORE = """
+insert into inventory_match.photo (bucket, key, version, etag, source, event_time, captured_at, captured_source, state,
+                                   registered_at)
+select bucket, key || n, version, etag, source, event_time, captured_at, captured_source, state, registered_at
+from inventory_match.photo, generate_series(1, 29) n returning id
+"""
+
+
 @pytest.mark.parametrize(
-    ("said", "asked"), [(ServiceUnavailable("S3 is away"), chores.UNANSWERED), (ConfigurationError("access denied"), 1)]
+    ("said", "asked"),
+    [(ServiceUnavailable("S3 is away"), chores.UNANSWERED), (ConfigurationError("access denied"), chores.REFUSED)],
 )
-def test_a_bucket_that_is_away_is_not_asked_for_every_photo(shop: Shop, said: Exception, asked: int) -> None:
-    shop.draw_each("A", "A", "B", "C", minutes=range(5))
+def test_a_bucket_that_is_away_or_closed_is_not_asked_for_every_photo(shop: Shop, said: Exception, asked: int) -> None:
+    shop.draw_each("A", "A", "B", "C", minutes=range(1))
     shop.rows("update inventory_match.photo set state = 'done' returning id")
     aged(shop, 90)
+    shop.rows(MORE)
     away = Bucket(said)
     with capture_logs() as logs:
         assert chores.expire_photos(shop.app.unit_of_work, away, 30, limit=2) == 0  # type: ignore[arg-type]
     assert away.asked == asked
     assert [one["event"] for one in logs].count("photos not expired; the next run tries again") == 1
-    assert retention.due(shop.app.unit_of_work, ALL)[PICTURES] == 5
+    assert retention.due(shop.app.unit_of_work, ALL)[PICTURES] == 30
 
 
 def test_a_bucket_that_is_slow_does_not_outlast_the_time_a_run_has(shop: Shop) -> None:
