@@ -20,6 +20,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,8 +37,13 @@ READY = b"\x06"
 """Sent once everything is imported, so that no photo's time runs out over that."""
 ALARM_AFTER = 1.0
 """Seconds after the photo's limit, when whoever should have ended this process is itself gone."""
+LONGEST_START = 60.0
+"""Seconds. The program imports for a quarter of a second; a machine that is loaded may take its time."""
+SHORTEST_START = 10.0
 LONGEST_TEXT = 4000
 """Characters of a cause or a traceback; the end of a traceback says most."""
+
+_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,12 @@ class Limits:
     max_pixels: int = 60_000_000
     seconds: float = 30.0
     max_mib: int = 1536
+
+    @property
+    def start_seconds(self) -> float:
+        """What the program may take to start. `seconds` is a share of the lease its owner holds the photo under: a program
+        that hangs while it starts is to be put down within that lease too."""
+        return min(LONGEST_START, max(SHORTEST_START, self.seconds))
 
 
 def serve(decode: Decoder, limits: Limits) -> None:
@@ -99,10 +111,14 @@ def _pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _end_with_owner(stdin: int) -> None:
-    """Only the end of the pipe wakes this: whoever started us is gone, however it ended."""
+    """Only the end of the pipe ends this: whoever started us is gone, however it ended.
+
+    macOS watches nothing for an empty mask, and wakes for the bytes of a photo too, with nothing to tell.
+    """
     owner = select.poll()
-    owner.register(stdin, 0)
-    owner.poll()
+    owner.register(stdin, select.POLLHUP)
+    while not any(event & _GONE for _, event in owner.poll()):
+        time.sleep(0.1)  # rather than spin while a photo is being read
     os._exit(0)
 
 
@@ -114,6 +130,9 @@ def _confine(limits: Limits) -> None:
     with suppress(OSError):
         at_rest = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         most = at_rest + limits.max_mib * 2**20
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard != resource.RLIM_INFINITY:  # nobody but root may go above it, and whoever set it meant it
+            most = min(most, hard)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 

@@ -10,6 +10,7 @@ Plain `subprocess`, because Celery's pool processes are daemonic and may not use
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -24,33 +25,38 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from inventory_match.domain.errors import DecoderDied, DecoderStopped, OutOfMemory, OutOfTime, PhotoRejected
+from inventory_match.domain.errors import (
+    DecoderDied,
+    DecoderStopped,
+    OutOfMemory,
+    OutOfTime,
+    PhotoRejected,
+    ServiceUnavailable,
+)
 from inventory_match.domain.photos import Quality
 from inventory_match.ports import Decoded, Decoder
 from inventory_match.vision.decoding import LENGTH, READY, Limits
 from inventory_match.vision.images import acceptable
 
-if TYPE_CHECKING:
-    from inventory_match.ports import Image
-
 COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "inventory_match.vision.decoding")
-START_SECONDS = 60.0
-"""The child imports for a quarter of a second; a machine that is loaded may take its time."""
 _PIPE_BYTES = 2**20
 _LONGEST_HEADER = 2**16
 _NEEDED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 _EOF_GRACE = 2.0
+_NONSENSE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
+"""What comes of reading an answer that is none."""
 
 
 class IsolatedDecoder:
     """A `ports.Decoder`, safe for threads: one photo at a time, in one child per process, started when first needed.
 
     `command` is the child's program; the limits follow it as one more argument. Raises PhotoRejected as `images.decoder`
-    does, and where the photo took the child with it OutOfTime, OutOfMemory or DecoderDied.
+    does, where the photo took the child with it OutOfTime, OutOfMemory or DecoderDied, and where no child could be started,
+    which says nothing about the photo, ServiceUnavailable.
     """
 
     def __init__(self, limits: Limits | None = None, command: Sequence[str] = COMMAND) -> None:
@@ -63,13 +69,12 @@ class IsolatedDecoder:
         with self._lock:
             child = self._running()
             try:
-                header, image = child.ask(data)
+                return child.ask(data)
+            except PhotoRejected:
+                raise  # an answer like any other, after which the child goes on
             except BaseException:  # a KeyboardInterrupt too: half an answer may stand in the pipe
                 self._put_down()
                 raise
-            if "shape" not in header and "rejected" not in header:
-                self._put_down()
-        return _decoded(header, image, self._limits)
 
     @property
     def pid(self) -> int | None:
@@ -102,7 +107,10 @@ def isolated(limits: Limits) -> IsolatedDecoder:
 
 
 def firmly(decode: Decoder) -> Decoder:
-    """For pictures that nobody tries again later (references): tried twice, then rejected like a damaged one."""
+    """For pictures that nobody tries again later (references): tried twice, then rejected like a damaged one.
+
+    Not where the decoder did not even start: that is the machine's trouble, and whoever asks may wait for its end.
+    """
 
     def decode_firmly(data: bytes) -> Decoded:
         with suppress(DecoderStopped):
@@ -127,23 +135,47 @@ class _Child:
             os.set_blocking(pipe_end, False)
             _widen(pipe_end)
         try:
-            self._allow(START_SECONDS, "starting the decoder")
-            self._read_into(memoryview(bytearray(len(READY))))
-        except BaseException:
+            self._allow(limits.start_seconds, "starting the decoder")
+            self._read(len(READY))
+        except BaseException as error:
             self.end()
+            if isinstance(error, DecoderStopped):  # it has seen no photo yet
+                raise ServiceUnavailable(f"the decoder could not be started: {error}") from error
             raise
 
-    def ask(self, data: bytes) -> tuple[dict[str, Any], Image]:
-        """The header of the answer, and the pixels, shape (h, w, 3), where it has some."""
+    def ask(self, data: bytes) -> Decoded:
+        """Its answer. Raises what the answer says went wrong, and DecoderDied for one that is nonsense: what a photo took
+        over may answer anything."""
         self._allow(self._limits.seconds, "decoding")
         self._write(LENGTH.pack(len(data)))
         self._write(data)
         (length,) = LENGTH.unpack(self._read(LENGTH.size))
-        header, (height, width) = _header(self._read(min(length, _LONGEST_HEADER)), self._limits.max_pixels)
+        told = self._read(min(length, _LONGEST_HEADER))
+        try:
+            return self._decoded(json.loads(told))
+        except _NONSENSE as error:
+            raise DecoderDied(f"the decoder answered nonsense: {error!r}") from error
+
+    def _decoded(self, header: dict[str, Any]) -> Decoded:
+        """With the pixels behind the header. Raises a fault of ours as what it is, the child's traceback as a note."""
+        if "rejected" in header:
+            raise PhotoRejected(header["rejected"] + "")
+        if "out_of_memory" in header:
+            raise OutOfMemory(f"decoding needed more than {self._limits.max_mib} MiB and was put down")
+        if "fault" in header:
+            fault = RuntimeError(f"the decoder failed: {header['fault'].rstrip().splitlines()[-1]}")
+            fault.add_note(header["fault"])
+            raise fault
+        height, width, channels = map(int, header["shape"])
+        if channels != 3 or min(height, width) < 1 or height * width > self._limits.max_pixels:
+            raise ValueError(f"pixels of shape {header['shape']}")
+        figures, taken = [float(figure) for figure in header["quality"]], header["taken_at"]
+        if not all(map(math.isfinite, figures)):
+            raise ValueError(f"a quality of {figures}")
+        quality, taken_at = Quality(*figures), None if taken is None else datetime.fromisoformat(taken)
         image = np.empty((height, width, 3), np.uint8)
-        if image.size:
-            self._read_into(image.data.cast("B"))
-        return header, image
+        self._read_into(image.data.cast("B"))
+        return Decoded(image, quality, taken_at)
 
     def _allow(self, seconds: float, what: str) -> None:
         self._deadline = time.monotonic() + seconds
@@ -189,34 +221,9 @@ class _Child:
             return DecoderDied(f"the decoder ended with exit code {code}; its last words are in the worker's log")
         if -code == signal.SIGALRM:
             return self._too_late
-        name, words = signal.Signals(-code).name, signal.strsignal(-code)
+        name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")  # some have no name
+        words = signal.strsignal(-code)
         return DecoderDied(f"the decoder died with this photo in hand: {name} ({words})")
-
-
-def _header(told: bytes, max_pixels: int) -> tuple[dict[str, Any], tuple[int, int]]:
-    """The header, and the height and width of the pixels behind it. What a photo took over may answer anything."""
-    try:
-        header = json.loads(told)
-        height, width, channels = map(int, header.get("shape", (0, 0, 3)))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DecoderDied(f"the decoder answered nonsense: {error}") from error
-    if channels != 3 or min(height, width) < 0 or height * width > max_pixels:
-        raise DecoderDied(f"the decoder answered nonsense: pixels of shape {header['shape']}")
-    return header, (height, width)
-
-
-def _decoded(header: dict[str, Any], image: Image, limits: Limits) -> Decoded:
-    """Raises what the header says went wrong; a fault of ours as what it is, with the child's traceback as a note."""
-    if "rejected" in header:
-        raise PhotoRejected(header["rejected"])
-    if "out_of_memory" in header:
-        raise OutOfMemory(f"decoding needed more than {limits.max_mib} MiB and was put down")
-    if "fault" in header:
-        fault = RuntimeError(f"the decoder failed: {header['fault'].rstrip().splitlines()[-1]}")
-        fault.add_note(header["fault"])
-        raise fault
-    taken = header["taken_at"]
-    return Decoded(image, Quality(*header["quality"]), taken and datetime.fromisoformat(taken))
 
 
 def _started(argv: list[str]) -> subprocess.Popen[bytes]:
@@ -224,7 +231,7 @@ def _started(argv: list[str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(argv, stdin=pipe, stdout=pipe, bufsize=0, env=_environment(), cwd="/")
     except OSError as error:
-        raise DecoderDied(f"the decoder could not be started: {error}") from error
+        raise ServiceUnavailable(f"the decoder could not be started: {error}") from error
 
 
 def _streams(process: subprocess.Popen[bytes]) -> tuple[Any, Any]:

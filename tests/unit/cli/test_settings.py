@@ -12,6 +12,7 @@ from inventory_match.bootstrap import App
 from inventory_match.cli import main
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.settings import CONFIG_VARIABLE, PREFIX, Settings, origins
+from inventory_match.vision.decoding import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,12 @@ def test_a_hanging_photo_is_put_down_well_within_whatever_its_lease_is() -> None
     assert Settings().decode_limit == 30
     assert Settings(photo_lease=12).decode_limit == 4
     assert Settings(photo_lease=300, decode_seconds=150).decode_limit == 150
+
+
+@pytest.mark.parametrize("lease", [12, 20, 60, 66, 300])
+def test_a_decoder_that_hangs_at_its_start_is_put_down_before_its_task_is(lease: float) -> None:
+    for settings in (Settings(photo_lease=lease), Settings(photo_lease=lease, decode_seconds=lease / 2)):
+        assert Limits(seconds=settings.decode_limit).start_seconds < 0.9 * lease
 
 
 def test_a_broken_or_missing_file_is_one_line_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from inventory_match.bootstrap import App
-from inventory_match.domain.errors import DecoderDied, OutOfTime, PhotoRejected
+from inventory_match.domain.errors import DecoderDied, OutOfTime, PhotoRejected, ServiceUnavailable
 from inventory_match.domain.photos import QualityLimits
 from inventory_match.ports import Decoded
 from inventory_match.settings import DECODE_BYTES_A_PIXEL, Settings
@@ -157,13 +157,14 @@ SAYS = "import os, struct, sys\nos.write(1, b'\\6')\nsys.stdin.buffer.read(9)\n"
 
 
 @pytest.mark.parametrize(("program", "error", "says"), [
-    ("raise SystemExit(3)", DecoderDied, "ended with exit code 3"),
-    ("import os, time; os.close(1); time.sleep(99)", DecoderDied, "closed its pipe"),
+    (SAYS + "raise SystemExit(3)", DecoderDied, "ended with exit code 3"),
+    (SAYS + "os.kill(os.getpid(), 40)", DecoderDied, "signal 40"),
+    (SAYS + "import time; os.close(1); time.sleep(99)", DecoderDied, "closed its pipe"),
     (SAYS + "os.write(1, struct.pack('>Q', 2) + b'[]')", DecoderDied, "answered nonsense"),
     (SAYS + "os.write(1, b'\\xff' * 70000)", DecoderDied, "answered nonsense"),
     (SAYS + "os.write(1, struct.pack('>Q', 27) + b'{\"shape\": [99999, 9999, 3]}')", DecoderDied, "answered nonsense"),
     (SAYS + "import time; time.sleep(99)", OutOfTime, "longer than 0.5 s"),
-], ids=["ends", "closes", "list", "noise", "too many pixels", "silence"])  # fmt: skip
+], ids=["ends", "nameless signal", "closes", "list", "noise", "too many pixels", "silence"])  # fmt: skip
 def test_whatever_the_child_answers_is_one_error(program: str, error: type[Exception], says: str) -> None:
     """A photo that took the child over may answer what it likes."""
     decode = IsolatedDecoder(Limits(seconds=0.5), [*PYTHON, program])
@@ -172,9 +173,45 @@ def test_whatever_the_child_answers_is_one_error(program: str, error: type[Excep
     assert decode.pid is None
 
 
-def test_a_program_that_is_not_there_is_said_to_be() -> None:
-    with pytest.raises(DecoderDied, match=r"could not be started: .*no-such-program"):
-        IsolatedDecoder(command=["/no-such-program"])(saved(corners(), "PNG"))
+@pytest.mark.parametrize("header", [
+    '{"shape": [1e999, 1, 3]}', '{"shape": [1, 1, 3]}', '{"shape": [0, 1, 3], "quality": [9, 9, 9], "taken_at": null}', "{}",
+    '{"fault": ""}', '{"fault": 1}', '{"rejected": 1}', "7", "[" * 20000,
+    '{"shape": [1, 1, 3], "quality": [9, 9], "taken_at": null}',
+    '{"shape": [1, 1, 3], "quality": [9, 9, "x"], "taken_at": null}',
+    '{"shape": [1, 1, 3], "quality": [9, 9, NaN], "taken_at": null}',
+    '{"shape": [1, 1, 3], "quality": [9, 9, 9], "taken_at": "noon"}',
+    '{"shape": [1, 1, 3], "quality": [9, 9, 9], "taken_at": ""}',
+])  # fmt: skip
+def test_whatever_header_the_child_makes_up_is_one_error_and_its_last(header: str) -> None:
+    answers = (
+        f"os.write(1, struct.pack('>Q', {len(header)}) + {header.encode()!r} + b'rgb'); import time; time.sleep(99)"
+    )
+    decode = IsolatedDecoder(command=[*PYTHON, SAYS + answers])
+    with pytest.raises(DecoderDied, match="answered nonsense"):
+        decode(saved(corners(), "PNG"))
+    assert decode.pid is None
+
+
+@pytest.mark.parametrize(("command", "says"), [
+    (["/no-such-program"], "no-such-program"), ([*PYTHON, "raise SystemExit(3)"], "ended with exit code 3"),
+    ([*PYTHON, "import time; time.sleep(99)"], "starting the decoder took longer than 10 s"),
+])  # fmt: skip
+def test_a_decoder_that_does_not_start_is_not_the_pictures_fault(command: list[str], says: str) -> None:
+    """And one that hangs at its start is put down while its worker still holds the photo."""
+    decode = IsolatedDecoder(Limits(seconds=4), command)
+    with pytest.raises(ServiceUnavailable, match=f"could not be started: .*{says}"):
+        firmly(decode)(saved(corners(), "PNG"))
+    assert decode.pid is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing holds the memory limit")
+def test_a_user_who_may_have_less_memory_than_the_limit_decodes_within_it() -> None:
+    less = ["/bin/sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh", *COMMAND]
+    decode = IsolatedDecoder(Limits(max_mib=4096), less)
+    assert decode(saved(corners(), "PNG")).image.shape == (32, 48, 3)
+    # nothing stops root from going above it, so that an answer alone would not tell
+    assert psutil.Process(decode.pid).rlimit(psutil.RLIMIT_AS) == (2_000_000 * 1024,) * 2
+    decode.close()
 
 
 def test_pictures_that_nobody_tries_again_are_tried_twice_and_then_rejected() -> None:
