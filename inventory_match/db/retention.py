@@ -150,9 +150,9 @@ REJECTED = Old(
 )
 REMOVALS = Old(
     "deletes that S3 told of",
-    text(f"""
+    text("""
         select id from inventory_match.object_removal
-        where id > :after and recorded_at < now() - greatest(:days, {REPEATS_DAYS}) * interval '1 day'
-        order by id limit :limit"""),  # noqa: S608 - a number of ours
+        where id > :after and recorded_at < now() - greatest(:days, :repeats) * interval '1 day'
+        order by id limit :limit""").bindparams(repeats=REPEATS_DAYS),
     (text("delete from inventory_match.object_removal where id = any(:ids)"),),
 )

@@ -49,7 +49,7 @@ class Vitals:
 
 def take(session: Session) -> Vitals:
     """Takes at most `STATEMENT_MS`; longer raises ServiceUnavailable where the unit of work ends."""
-    session.execute(text(f"set local statement_timeout = {STATEMENT_MS}"))
+    session.execute(text("select set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_MS)})
     row: Any = session.execute(_ALL).one()
     return Vitals(
         photos=row.photos or {},

@@ -20,8 +20,6 @@ PUT_TOGETHER = {
     "inventory_match/db/catalog/builds.py": "one condition that two statements share",
     "inventory_match/db/reorders.py": "the name of one of our functions, written at each of its callers",
     "inventory_match/db/catalog/products.py": "a list of columns, a constant",
-    "inventory_match/db/retention.py": "a number of days, a constant",
-    "inventory_match/db/vitals.py": "a number of milliseconds of ours",
     "migrations/env.py": "the name of our schema, a constant",
     "inventory_match/db/migrate.py": "the name of our schema, a constant",
     "inventory_match/db/scratch.py": "a name drawn at random for a database of our own",
