@@ -54,7 +54,8 @@ def _skus(_context: click.Context, _option: click.Parameter, path: Path | None) 
 @click.option("--search", type=click.IntRange(1), help="Try so many settings at random within the preset's [search].")
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
 def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
-    """Learn an encoder from PRESET: a TOML file, or one of the package: products, quick, selfsupervised.
+    """Learn from PRESET: a TOML file, or one of the package. products, quick and selfsupervised teach an encoder, detector a
+    product detector.
 
     With --search, --out is a folder: an encoder file for each of the settings tried, and the table of how they did.
     """
@@ -62,14 +63,11 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
         raise click.BadParameter(f"{str(out)!r} is a {'file' if search else 'folder'}", param_hint="--out")
     out.parent.mkdir(parents=True, exist_ok=True)
     with plain_errors():
+        if _teaches_detector(preset):
+            _detector(preset, out, search, flags)
+            return
         _preset(preset, flags, {})  # what is wrong with it is told before torch takes its time to load
-        import torch
-
-        from inventory_match.learning.memory import keep_freed_memory
-
-        keep_freed_memory()
-        if flags["threads"]:
-            torch.set_num_threads(flags["threads"])
+        _settle_threads(flags["threads"])
         if search:
             _search(preset, out, search, flags)
             return
@@ -80,6 +78,50 @@ def train(preset: str, out: Path, search: int | None, **flags: Any) -> None:
         say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB; how it went: {folder}/run.json, curves.png, tensorboard")
         if rows:
             say(f"the photos it learned, and those it was judged by, as CSVs: {folder}/learned.csv, {folder}/judged-by")
+
+
+def _teaches_detector(preset: str) -> bool:
+    from inventory_match.learning.preset_file import preset_path, task_of
+
+    return task_of(preset_path(preset)) == "detector"
+
+
+_ENCODERS_ONLY = ("epochs", "unlabelled")
+"""Flags that mean nothing for a detector."""
+
+
+def _detector(preset: str, out: Path, search: int | None, flags: Mapping[str, Any]) -> None:
+    meant = [f"--{flag}" for flag in _ENCODERS_ONLY if flags[flag]] + ["--exclude-skus"] * bool(flags["exclude_skus"])
+    if search or meant:
+        said = "--search" if search else meant[0]
+        raise click.BadParameter(
+            "is for encoders; a detector's course is set with --set course.steps=N", param_hint=said
+        )
+    from inventory_match.learning.detection.preset import DetectorPreset
+    from inventory_match.learning.detection.run import train as teach
+    from inventory_match.learning.preset_file import preset_path, read_strictly
+    from inventory_match.learning.train import Plan, best_device
+
+    named = {key: flags[flag] for flag, key in _FLAGS.items()}
+    chosen = read_strictly(preset_path(preset), DetectorPreset, flags["changes"], named)
+    _settle_threads(flags["threads"])
+    folder = flags["run"] or out.with_suffix(".run")
+    workers = 1 if flags["workers"] is None else flags["workers"]
+    plan = Plan(out, folder, best_device(flags["device"]), workers, flags["resume"])
+    with _progress() as progress:
+        record = teach(chosen, [Path(), *flags["data"]], plan, progress)
+    say(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, sha256 {record.sha256}; how it went: {folder}/run.json")
+    say(f"judge it with `inventory-match evaluate shelf`; photos it did not learn from: {folder}/kept.txt")
+
+
+def _settle_threads(threads: int) -> None:
+    import torch
+
+    from inventory_match.learning.memory import keep_freed_memory
+
+    keep_freed_memory()
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def _learn(

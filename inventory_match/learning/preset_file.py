@@ -8,13 +8,15 @@ from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from inventory_match.domain.errors import InvalidInput
 from inventory_match.learning.preset import Preset
 from inventory_match.toml_lines import TomlLines
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 def shipped_presets() -> list[str]:
@@ -44,22 +46,41 @@ def read_preset(
 
     Raises InvalidInput naming all that is wrong.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        found = tomllib.loads(text)
-    except OSError as error:
-        raise InvalidInput(f"cannot be read: {error.strerror}", file=str(path), cure="is the path right?") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInput(f"is not TOML: {error}", file=str(path), cure="mend it there") from error
+    preset = read_strictly(path, Preset, changes, values)
+    return preset if epochs is None else stretched(preset, epochs)
+
+
+def read_strictly(
+    path: Path,
+    shape: type[Shape],
+    changes: Sequence[str] = (),
+    values: Mapping[str, object] = MappingProxyType({}),
+) -> Shape:
+    """A preset of that shape; `changes` and `values` as for `read_preset`. Raises InvalidInput naming all that is wrong."""
+    text, found = _read(path)
     for key, value in [*map(_parsed, changes), *values.items()]:
         if value is not None:
             _set(found, key, value)
     try:
-        preset = Preset.model_validate(found)
+        return shape.model_validate(found)
     except ValidationError as error:
         lines = TomlLines(text)
         raise InvalidInput("; ".join(_told(problem, lines) for problem in error.errors()), file=str(path)) from error
-    return preset if epochs is None else stretched(preset, epochs)
+
+
+def task_of(path: Path) -> str:
+    """What a preset teaches: `encoder`, unless it says otherwise. Raises InvalidInput where it is no TOML."""
+    return str(_read(path)[1].get("task", "encoder"))
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}", file=str(path), cure="is the path right?") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInput(f"is not TOML: {error}", file=str(path), cure="mend it there") from error
 
 
 def stretched(preset: Preset, epochs: int) -> Preset:

@@ -1,0 +1,70 @@
+"""What a detector file is, and at which size and score it was measured to count best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inventory_match.domain.errors import ConfigurationError
+from inventory_match.vision import model_file
+
+if TYPE_CHECKING:
+    import torch
+
+_KEY = "inventory_match.detector"
+_REPAIR = "fetch it again, or train one with `inventory-match train detector`"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRecord:
+    """A detector: its architecture (`detection.network.build`), the longer side in px that photos are brought to, the least
+    score of a facing (0..1), and the intersection over union from which on two boxes are one.
+
+    `path` and `sha256` are the file's, known once it has been written or read; they are not stored inside it.
+    """
+
+    name: str
+    arch: str
+    side: int
+    least_score: float
+    same_box: float
+    licence: str
+    origin: str
+    sha256: str = field(default="", compare=False)
+    path: Path | None = field(default=None, compare=False)
+
+    def to_json(self) -> str:
+        """The record as it is stored."""
+        kept = {key: value for key, value in asdict(self).items() if key not in ("sha256", "path")}
+        return json.dumps(kept, sort_keys=True)
+
+
+def write(path: Path, record: DetectorRecord, tensors: Mapping[str, torch.Tensor]) -> DetectorRecord:
+    """Stores record and weights; returns the record with path and sha256 of the file written."""
+    return replace(record, path=path, sha256=model_file.store(path, _KEY, record.to_json(), tensors))
+
+
+def read_record(path: Path, sha256: str | None = None) -> DetectorRecord:
+    """The record of a detector file, checked against `sha256` when one is given. Raises ConfigurationError."""
+    text, found = model_file.metadata(path, _KEY, sha256, _REPAIR)
+    try:
+        return DetectorRecord(**json.loads(text), path=path, sha256=found)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path}: carries no detector record this version can read ({error}); {_REPAIR}"
+        ) from error
+
+
+def read_tensors(record: DetectorRecord) -> dict[str, torch.Tensor]:
+    """The weights of the file `record` was read from, as 32-bit floats; ConfigurationError if it changed since."""
+    if record.path is None:
+        raise ConfigurationError(f"the record of {record.name!r} names no file; take one from read_record")
+    return model_file.tensors(record.path, record.sha256, _REPAIR)
+
+
+def shipped_default() -> DetectorRecord:
+    """The record of the detector inside the package, verified against the sha256 pinned beside it."""
+    return read_record(*model_file.shipped("shipped-detector.json"))
