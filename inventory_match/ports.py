@@ -6,12 +6,13 @@ Images are RGB arrays of shape (height, width, 3), uint8. Embeddings are float32
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from inventory_match.domain.photos import Box, ObjectRef, Quality
+from inventory_match.domain.printed import Claim
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +60,20 @@ class Region:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A product a detector saw: its box, and how sure it is, 0..1."""
+
+    box: Box
+    score: float
+
+
+class Finder(Protocol):
+    """Finds products of any kind: one box a facing, in no order, none where there is nothing."""
+
+    def __call__(self, image: Image) -> list[Found]: ...
+
+
 class Detector(Protocol):
     """Finds regions. `fixed` are the camera's own boxes, empty where it has none."""
 
@@ -69,6 +84,12 @@ class Cropper(Protocol):
     """Cuts a box out of an image; a view or a copy, never smaller than one pixel."""
 
     def __call__(self, image: Image, box: Box) -> Image: ...
+
+
+class Prints(Protocol):
+    """Finds the prints of known packs in a photo; `references` are a few reference photos a product."""
+
+    def __call__(self, image: Image, references: Mapping[str, Sequence[ObjectRef]]) -> list[Claim]: ...
 
 
 class Encoder(Protocol):

@@ -28,7 +28,7 @@ from .products import (
     retire,
     upsert_products,
 )
-from .references import NearReference, nearest_references, without_vector
+from .references import NearReference, few_products, nearest_references, reference_photos, without_vector
 
 __all__ = [
     "Encoder",
@@ -45,12 +45,14 @@ __all__ = [
     "encoder_that_saw",
     "encoders",
     "ensure_index",
+    "few_products",
     "gtin_owners",
     "has_active_encoder",
     "list_products",
     "lock",
     "nearest",
     "nearest_references",
+    "reference_photos",
     "references_to_embed",
     "register_encoder",
     "retire",

@@ -87,3 +87,28 @@ def without_vector(session: Session, encoder_id: int, reference_ids: Collection[
         {"ids": list(reference_ids), "encoder": encoder_id},
     )
     return list(rows)
+
+
+def few_products(session: Session, store: str | None, most: int) -> list[str]:
+    """The active products of a store (None: of all) if they are at most `most`; else none of them."""
+    statement = text(
+        "select p.sku from inventory_match.product p where p.retired_at is null"
+        " and (cast(:store as text) is null"
+        "  or exists (select from inventory_match.store s where s.store = :store and s.assortment_all)"
+        "  or exists (select from inventory_match.assortment a where a.store = :store and a.sku = p.sku))"
+        " order by p.sku limit :most + 1"
+    )
+    skus = list(session.scalars(statement, {"store": store, "most": most}))
+    return skus if len(skus) <= most else []
+
+
+def reference_photos(session: Session, skus: Collection[str], each: int) -> dict[str, list[ObjectRef]]:
+    """Where up to `each` reference photos of these products are kept, the oldest first: what a catalog was imported with."""
+    statement = text(
+        "select sku, bucket, key from (select sku, bucket, key, id, row_number() over (partition by sku order by id) as place"
+        " from inventory_match.reference_photo where sku = any(:skus)) numbered where place <= :each order by sku, id"
+    )
+    kept: dict[str, list[ObjectRef]] = {}
+    for row in session.execute(statement, {"skus": list(skus), "each": each}):
+        kept.setdefault(row.sku, []).append(ObjectRef(row.bucket, row.key, None, ""))
+    return kept
