@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from inventory_match.s3.store import S3Store
 
 _log = structlog.get_logger(__name__)
+MOST_KICKS = 200
+"""Waiting in the queue before a sweep adds no more."""
 UNANSWERED = 3
 """Deletes in a row that S3 does not answer, before a run leaves the rest to the next one."""
 REFUSED = 20
@@ -35,7 +37,11 @@ REFUSED = 20
 def sweep(
     unit_of_work: UnitOfWork, kicker: Kicker, max_attempts: int, rekick_after: timedelta, now: datetime
 ) -> list[int]:
-    """Buries photos whose attempts are used up, with one `photo.dead` each, and kicks the ones that wait too long."""
+    """Buries photos whose attempts are used up, with one `photo.dead` each, and kicks the ones that wait too long.
+
+    Where workers are slower than photos come, kicks wait long in the queue and none was lost: no more are added than make
+    `MOST_KICKS` of them, or the workers would have nothing but old kicks in hand when the rush is over.
+    """
     with unit_of_work() as session:
         for photo in photos.bury(session, max_attempts):
             told = {"photo_id": photo.id, "bucket": photo.bucket, "key": photo.key, "cause": photo.cause}
@@ -43,11 +49,20 @@ def sweep(
             outbox.emit(session, EventType.PHOTO_DEAD, told, now, store=photo.store)
             measures.photo_rested(photo.attempts)
             _log.warning("photo buried", **told)
-        due = photos.take_due(session, rekick_after, limit=500)
+        due = photos.take_due(session, rekick_after, limit=_room(kicker))
     intake.kick_all(kicker, due)
     with unit_of_work() as session:  # by itself, and last: a figure that cannot be written must hold up no photo
         runs.ran(session, "sweep", attempts=max_attempts)
     return due
+
+
+def _room(kicker: Kicker) -> int:
+    """How many kicks the queue still takes; none where nobody answers for it."""
+    try:
+        return max(MOST_KICKS - kicker.waiting(), 0)
+    except ServiceUnavailable as error:
+        _log.warning("nobody is kicked until the next sweep", cause=str(error))
+        return 0
 
 
 def judge_moved(unit_of_work: UnitOfWork, now: datetime, limit: int = 500) -> int:

@@ -6,6 +6,8 @@ from inventory_match.domain.errors import ServiceUnavailable
 
 PROCESS_PHOTO = "inventory_match.process_photo"
 EMBED_REFERENCES = "inventory_match.embed_references"
+PHOTOS = "photos"
+"""The queue of photos' kicks."""
 
 
 class CeleryKicker:
@@ -14,6 +16,7 @@ class CeleryKicker:
     def __init__(self, redis_url: str) -> None:
         from celery import Celery
 
+        self._url = redis_url
         self._celery = Celery("inventory_match", broker=redis_url, set_as_current=False)
         self._celery.conf.update(
             task_ignore_result=True,
@@ -23,7 +26,17 @@ class CeleryKicker:
 
     def kick(self, photo_id: int) -> None:
         """A photo waits. Raises ServiceUnavailable where Redis does not answer."""
-        self._send(PROCESS_PHOTO, photo_id, queue="photos")
+        self._send(PROCESS_PHOTO, photo_id, queue=PHOTOS)
+
+    def waiting(self) -> int:
+        """Kicks of photos that no worker has taken yet. Raises ServiceUnavailable where Redis does not answer."""
+        from redis import Redis, RedisError
+
+        try:
+            with Redis.from_url(self._url, socket_timeout=5, socket_connect_timeout=5) as client:
+                return int(client.llen(PHOTOS))
+        except RedisError as error:
+            raise ServiceUnavailable(f"redis did not say how many kicks wait: {error}") from error
 
     def kick_embedding(self, encoder_id: int) -> None:
         """References wait for their vector by this encoder. Raises ServiceUnavailable where Redis does not answer."""

@@ -107,3 +107,7 @@ class Kicker(Protocol):
     """Tells a worker that a photo waits. May fail silently late: the sweep kicks again."""
 
     def kick(self, photo_id: int) -> None: ...
+
+    def waiting(self) -> int:
+        """How many kicks no worker has taken yet. Raises ServiceUnavailable where nobody can tell."""
+        ...

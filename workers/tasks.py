@@ -26,8 +26,9 @@ def process_photo(photo_id: int) -> None:
     """Sees and settles one photo, then sends what it had to say."""
     parts = app_parts()
     eyes, rules = parts.sight()
-    pipeline.process(photo_id, eyes, rules, parts.patience, parts.unit_of_work, parts.clock())
-    deliver_webhooks.delay()
+    state = pipeline.process(photo_id, eyes, rules, parts.patience, parts.unit_of_work, parts.clock())
+    if state is not None:  # a kick that came twice has nothing to say
+        deliver_webhooks.delay()
 
 
 @app.task(name="inventory_match.deliver_webhooks")

@@ -143,6 +143,9 @@ class Ignored:
     def kick(self, photo_id: int) -> None:
         del photo_id
 
+    def waiting(self) -> int:
+        return 0
+
 
 def photographed(app: App, picture: Path, name: str) -> PhotoState | None:
     """A photo from the bucket to its rest, seen as a worker sees it."""

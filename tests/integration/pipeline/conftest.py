@@ -91,6 +91,9 @@ class Kicks:
     def kick(self, photo_id: int) -> None:
         self.photos.append(photo_id)
 
+    def waiting(self) -> int:
+        return 0
+
 
 @dataclass
 class Drawings:

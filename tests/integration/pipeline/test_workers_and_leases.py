@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
@@ -17,6 +17,7 @@ from inventory_match.bookkeeping import Entry
 from inventory_match.db import photos
 from inventory_match.domain.errors import ServiceUnavailable
 from inventory_match.domain.photos import ObjectRef, PhotoState
+from inventory_match.kicks import CeleryKicker
 from inventory_match.s3.clients import s3_client
 from inventory_match.s3.store import S3Store
 
@@ -125,6 +126,54 @@ def test_redis_away_costs_a_sweep_and_no_photo(shop: Shop) -> None:
 
     let_time_pass(shop, 2)
     assert len(sweep(shop)) == 3
+
+
+def test_a_queue_full_of_kicks_gets_no_more_of_them(shop: Shop) -> None:
+    """Where workers lag, kicks were not lost, they wait: kicking anew each minute would bury the workers in old kicks."""
+
+    @dataclass
+    class Queue(Kicks):
+        old: int = 0
+
+        def waiting(self) -> int:
+            return self.old + len(self.photos)
+
+    for minute in range(5):
+        shop.upload("A", "A", "A", "A", minute=minute)
+    waiting = shop.take().registered
+    kicks = Queue(old=chores.MOST_KICKS - 3)
+    kicked = []
+    for _ in range(4):
+        let_time_pass(shop, 2)
+        kicked += chores.sweep(shop.app.unit_of_work, kicks, shop.patience.attempts, timedelta(minutes=1), NOW)
+    assert kicked == kicks.photos == waiting[:3]
+
+    kicks.old, kicks.photos = 0, []  # the workers caught up
+    let_time_pass(shop, 2)
+    due = chores.sweep(shop.app.unit_of_work, kicks, shop.patience.attempts, timedelta(minutes=1), NOW)
+    assert due == kicks.photos == waiting
+
+
+def test_a_queue_that_does_not_answer_is_asked_again_by_the_next_sweep(shop: Shop) -> None:
+    class Silent(Kicks):
+        def waiting(self) -> int:
+            raise ServiceUnavailable("redis did not say how many kicks wait")
+
+    shop.upload("A", "A", "A", "A", minute=0)
+    [photo_id] = shop.take().registered
+    let_time_pass(shop, 2)
+    assert chores.sweep(shop.app.unit_of_work, Silent(), shop.patience.attempts, timedelta(minutes=1), NOW) == []
+    assert sweep(shop) == [photo_id], "it was not taken for kicked"
+
+
+def test_the_queue_says_how_many_kicks_wait(shop: Shop) -> None:
+    kicker = shop.app.kicker
+    before = kicker.waiting()
+    kicker.kick(1)
+    kicker.kick(2)
+    assert kicker.waiting() == before + 2
+    with pytest.raises(ServiceUnavailable, match="how many kicks wait"):
+        CeleryKicker("redis://127.0.0.1:1/0").waiting()
 
 
 def test_a_worker_that_lost_its_lease_can_no_longer_write(shop: Shop) -> None:
