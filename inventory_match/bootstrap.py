@@ -129,7 +129,13 @@ class App:
         """What runs an encoder file."""
         from inventory_match.vision.runtimes import load_encoder
 
-        return load_encoder(record, self.settings.encoder_runtime, threads=self.settings.torch_threads)
+        settings = self.settings
+        return load_encoder(record, settings.encoder_runtime, threads=settings.torch_threads, kept=self.encoder_cache)
+
+    @property
+    def encoder_cache(self) -> Path:
+        """This host's folder for encoder files and what is made of them."""
+        return self.settings.encoder_cache.expanduser()
 
     @cached_property
     def encoder(self) -> FileEncoder:
@@ -143,8 +149,7 @@ class App:
 
         settings = self.settings
         store = S3Store(self._s3, settings.encoder_max_bytes)
-        folder = settings.encoder_cache.expanduser()
-        return EncoderFiles(store, settings.bucket, folder, lambda: self.encoder_record, self.make_encoder)
+        return EncoderFiles(store, settings.bucket, self.encoder_cache, lambda: self.encoder_record, self.make_encoder)
 
     @cached_property
     def thresholds(self) -> Thresholds:

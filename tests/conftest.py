@@ -1,12 +1,19 @@
-"""The one thing every kind of test may need: real Postgres, Redis, S3 and SQS on loopback."""
+"""The one thing every kind of test may need: real Postgres, Redis, S3 and SQS on loopback.
+
+Tests run several processes at once on few cores: threads of torch and numpy besides, which wait for each other in a loop,
+would only cost time. It is said before either is imported, and processes that tests start are told as well.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from inventory_match.embedded.machine import Machine
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import celeryd_init, setup_logging, worker_init, worker_process_init
+from celery.signals import celeryd_init, setup_logging, worker_process_init
 
 from inventory_match import encoder_at_start
 from inventory_match.bootstrap import App
@@ -115,17 +114,11 @@ def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
                 return
             record = encoder_at_start.wait_for(parts, encoder_at_start.check)
         # With no thread of ours left: what is made ready stays for the fork.
-        prepare_encoder(record, parts.settings.encoder_runtime)
+        prepare_encoder(record, parts.settings.encoder_runtime, parts.encoder_cache)
     except ConfigurationError as error:
         raise SystemExit(f"Error: {error}") from error
     finally:
         parts.engine.dispose()  # before the fork: no connection is shared between processes
-
-
-@worker_init.connect
-def _import_once(**_: object) -> None:
-    """Before the fork: the processes share torch's memory, and the first photo of each does not wait for its import."""
-    import_module("torchvision")
 
 
 @worker_process_init.connect

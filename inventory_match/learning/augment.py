@@ -16,6 +16,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from inventory_match.learning.preset import Augment
+from inventory_match.vision.preprocessing import resized
 
 
 def training_view(size: int, how: Augment) -> v2.Transform:
@@ -46,7 +47,12 @@ def _recompressed(pixels: torch.Tensor) -> torch.Tensor:
 
 def plain_view(size: int) -> v2.Transform:
     """uint8 (3, h, w) stretched to (3, size, size), as the encoder sees it when it serves."""
-    return v2.Resize([size, size], antialias=True)
+
+    def stretched(pixels: torch.Tensor) -> torch.Tensor:
+        seen = resized(pixels.permute(1, 2, 0).numpy(), (size, size))
+        return torch.from_numpy(np.array(seen)).permute(2, 0, 1)
+
+    return v2.Lambda(stretched)
 
 
 def mixture(classes: int) -> v2.Transform:

@@ -8,6 +8,7 @@ where the protocol requires them, because older servers do not know the newer on
 from __future__ import annotations
 
 import ipaddress
+from threading import local
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 """Longer than the longest poll SQS offers (20 s)."""
 MAX_ATTEMPTS = 4
+_kept = local()
 
 
 def s3_client(
@@ -64,10 +66,15 @@ def sqs_client(
 
 
 def _session(region: str | None, access_key: str | None, secret_key: str | None) -> boto3.session.Session:
-    # A session of our own: boto3's default one is shared and not safe to build clients from in several threads.
-    return boto3.session.Session(
-        aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region or None
-    )
+    """Kept, because a new one reads botocore's long descriptions of the services again; one a thread, because sessions are
+    not safe to build clients from in several."""
+    kept: dict[tuple[str | None, ...], boto3.session.Session] = vars(_kept).setdefault("sessions", {})
+    of = region, access_key, secret_key
+    if of not in kept:
+        kept[of] = boto3.session.Session(
+            aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region or None
+        )
+    return kept[of]
 
 
 def _config(endpoint: str | None, connect_timeout: float, read_timeout: float, attempts: int, pool: int) -> Config:

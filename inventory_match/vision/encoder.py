@@ -11,20 +11,21 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from inventory_match.domain.errors import ConfigurationError
-from inventory_match.vision.weights import EncoderRecord, Preprocessing, read_tensors
+from inventory_match.vision.preprocessing import preprocess
+from inventory_match.vision.weights import EncoderRecord, read_tensors
 
 if TYPE_CHECKING:
-    import torch
+    from numpy.typing import NDArray
 
     from inventory_match.ports import Embeddings, Image
     from inventory_match.vision.network import EmbeddingNetwork
 
-    Network: TypeAlias = Callable[[torch.Tensor], Embeddings]
+    Network: TypeAlias = Callable[[NDArray[np.float32]], Embeddings]
     """What a runtime makes of a record: preprocessed crops (n, 3, h, w) to vectors (n, dim)."""
 
 
@@ -85,12 +86,13 @@ class TorchEncoder(FileEncoder):
 
         from inventory_match.vision.network import fold_batch_norms
 
-        limit_threads(self._threads)
+        if self._threads:
+            torch.set_num_threads(self._threads)
         network = fold_batch_norms(load_network(self.record)).to(memory_format=torch.channels_last)
 
-        def run(batch: torch.Tensor) -> Embeddings:
+        def run(batch: NDArray[np.float32]) -> Embeddings:
             with torch.inference_mode():
-                vectors: Embeddings = network(batch).numpy()
+                vectors: Embeddings = network(torch.from_numpy(batch)).numpy()
             return vectors
 
         return run
@@ -119,41 +121,5 @@ def load_network(record: EncoderRecord) -> EmbeddingNetwork:
     return network.eval()
 
 
-def limit_threads(threads: int) -> None:
-    """Of torch, in this process, which every runtime prepares pixels with; 0 leaves it to torch."""
-    import torch
-
-    if threads:
-        torch.set_num_threads(threads)
-
-
 def _batches(crops: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:
     return (crops[start : start + size] for start in range(0, len(crops), size))
-
-
-def preprocess(crops: Sequence[Image], how: Preprocessing) -> torch.Tensor:
-    """RGB uint8 arrays (h, w, 3) to one float batch (n, 3, side, side), channels last in memory."""
-    import torch
-
-    batch = torch.stack([_square(crop, how) for crop in crops]).float().div_(255)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
-    return batch.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
-
-
-def _square(crop: Image, how: Preprocessing) -> torch.Tensor:
-    import torch
-    from torchvision.transforms.v2 import functional
-
-    pixels = torch.from_numpy(np.array(crop)).permute(2, 0, 1)  # a copy: torch refuses read-only memory
-    height, width = pixels.shape[1:]
-    if how.resize == "stretch":
-        new = [how.size, how.size]
-    else:
-        scale = how.size / (min if how.resize == "shorter_side" else max)(height, width)
-        new = [max(1, round(height * scale)), max(1, round(width * scale))]
-    pixels = functional.resize(pixels, new, antialias=True)
-    if how.resize == "pad":
-        x, y = how.size - new[1], how.size - new[0]
-        fill = [round(255 * value) for value in how.mean]
-        pixels = functional.pad(pixels, [x // 2, y // 2, x - x // 2, y - y // 2], fill=fill)
-    return cast("torch.Tensor", functional.center_crop(pixels, [how.crop]) if how.crop else pixels)

@@ -42,6 +42,9 @@ _BEHIND_FEATURES = ("avgpool", "dropout", "fc", "head", "classifier")
 _SMALLEST = 96
 """Side in px of a picture every trunk can take (Inception needs 75)."""
 
+_widths: dict[str, int] = {}
+"""By name, once found: trying takes half the time of building a network without its weights."""
+
 
 def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Sequential, nn.Sequential, int]:
     """Of torchvision's model `arch`: what maps (n, 3, h, w) to features (n, width, h', w'), what normalises these once
@@ -104,6 +107,8 @@ def _neck(name: str, classifier: nn.Module) -> nn.Sequential:
 @torch.no_grad()
 def _width(trunk: nn.Sequential, arch: str) -> int:
     """Found by trying; in evaluation mode, so that no batch norm remembers the blank picture."""
+    if arch in _widths:
+        return _widths[arch]
     try:
         shape = trunk.eval()(torch.zeros(1, 3, _SMALLEST, _SMALLEST)).shape
     except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
@@ -111,7 +116,8 @@ def _width(trunk: nn.Sequential, arch: str) -> int:
     if len(shape) != 4:
         raise ConfigurationError(f"{arch!r} has no feature map to pool; use a convolutional network")
     trunk.train()
-    return int(shape[1])
+    _widths[arch] = int(shape[1])
+    return _widths[arch]
 
 
 class GeM(nn.Module):

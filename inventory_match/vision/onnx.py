@@ -1,22 +1,26 @@
 """An encoder file run by ONNX Runtime: torch builds the network and hands its graph over once, at the first crop.
 
-The graph is made here from the encoder file and not kept on disk, so there is no second model file that could drift from
-the first. Handing it over takes a second or two, once a process (workers do it before they fork); its convolutions are then
-about twice as fast as torch's on processors with AVX2.
+The graph is made from the encoder file, which takes a second or two and torch; its convolutions are then about twice as fast
+as torch's on processors with AVX2. A copy is kept on this host (`graphs`), so that the next process starts without torch.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from inventory_match.domain.errors import ConfigurationError
-from inventory_match.vision.encoder import FileEncoder, limit_threads, load_network
+from inventory_match.vision import graphs
+from inventory_match.vision.encoder import FileEncoder, load_network
+from inventory_match.vision.weights import read_file
 
 if TYPE_CHECKING:
-    import torch
+    from numpy.typing import NDArray
 
     from inventory_match.ports import Embeddings
     from inventory_match.vision.encoder import Network
@@ -32,43 +36,64 @@ _graphs: dict[str, bytes] = {}
 
 
 class OnnxEncoder(FileEncoder):
-    """32-bit floats throughout, hence torch's vectors; batches of any length."""
+    """32-bit floats throughout, hence torch's vectors; batches of any length. `kept` is the folder of graphs, if any."""
 
     runtime = "onnx"
 
+    def __init__(self, record: EncoderRecord, *, batch: int = 8, threads: int = 0, kept: Path | None = None) -> None:
+        super().__init__(record, batch=batch, threads=threads)
+        self._kept = kept
+
     def _load(self) -> Network:
         import onnxruntime
-        import torch
 
-        limit_threads(self._threads)
         options = onnxruntime.SessionOptions()
         # Said outright: left to itself it also binds threads to cores, which a container may forbid.
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = self._threads or _cores()
         # Waiting threads sleep: a worker has neighbours on the same cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(graph(self.record), options, providers=["CPUExecutionProvider"])
+        made = graph(self.record, self._kept)
+        session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
 
-        def run(batch: torch.Tensor) -> Embeddings:
-            return cast("Embeddings", session.run(None, {"crops": batch.contiguous().numpy()})[0])
+        def run(batch: NDArray[np.float32]) -> Embeddings:
+            return cast("Embeddings", session.run(None, {"crops": np.ascontiguousarray(batch)})[0])
 
         return run
 
 
-def graph(record: EncoderRecord) -> bytes:
-    """What `export` writes, made once a process for each encoder, with one thread: threads would not survive a fork."""
-    import torch
+def _cores() -> int:
+    """Those this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+
+def graph(record: EncoderRecord, kept: Path | None = None) -> bytes:
+    """What `export` writes: in this process once for each encoder, on this host once where there is a folder to keep it.
+
+    Raises ConfigurationError where the file changed since its record was read, whatever is kept, and as `export` does.
+    """
     if record.sha256 not in _graphs:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            made = export(record)
-        finally:
-            torch.set_num_threads(threads)
+        read_file(record)
+        made = None if kept is None else graphs.find(kept, record.sha256)
+        if made is None:
+            made = _exported(record)
+            if kept is not None:
+                graphs.keep(kept, record.sha256, made)
         while len(_graphs) >= _MOST_GRAPHS:
             _graphs.pop(next(iter(_graphs)))  # the oldest
         _graphs[record.sha256] = made
     return _graphs[record.sha256]
+
+
+def _exported(record: EncoderRecord) -> bytes:
+    """With one thread: torch's threads would not survive a fork."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return export(record)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def export(record: EncoderRecord) -> bytes:

@@ -6,12 +6,15 @@ MobileNetV2 (`inventory-match bench embed` measures it where you are). Torch is 
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from inventory_match.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from inventory_match.vision.encoder import FileEncoder
     from inventory_match.vision.weights import EncoderRecord
 
@@ -26,12 +29,18 @@ def installed() -> tuple[Runtime, ...]:
 
 
 def load_encoder(
-    record: EncoderRecord, runtime: Runtime | Literal["auto"] = "auto", *, threads: int = 0, batch: int = 8
+    record: EncoderRecord,
+    runtime: Runtime | Literal["auto"] = "auto",
+    *,
+    threads: int = 0,
+    batch: int = 8,
+    kept: Path | None = None,
 ) -> FileEncoder:
     """What embeds with the file that `record` was read from; the file is loaded at the first crop.
 
-    `threads` bounds the cores used in this process (0: all), `batch` the crops embedded at once. `auto` is the best
-    runtime installed. Raises ConfigurationError where the one asked for is not.
+    `threads` bounds the cores used in this process (0: all), `batch` the crops embedded at once, `kept` is a folder of this
+    host for what takes long to make. `auto` is the best runtime installed. Raises ConfigurationError where the one asked
+    for is not.
     """
     if runtime == "onnx" and (missing := _missing()):
         raise ConfigurationError(
@@ -41,19 +50,23 @@ def load_encoder(
     if _chosen(runtime) == "onnx":
         from inventory_match.vision.onnx import OnnxEncoder
 
-        return OnnxEncoder(record, threads=threads, batch=batch)
+        return OnnxEncoder(record, threads=threads, batch=batch, kept=kept)
     from inventory_match.vision.encoder import TorchEncoder
 
     return TorchEncoder(record, threads=threads, batch=batch)
 
 
-def prepare_encoder(record: EncoderRecord, runtime: Runtime | Literal["auto"] = "auto") -> None:
-    """Makes ahead what loading `record` would take seconds for, without starting a thread: a process that forks afterwards
-    hands it on to its children. Raises as `load_encoder` and the loading do."""
+def prepare_encoder(
+    record: EncoderRecord, runtime: Runtime | Literal["auto"] = "auto", kept: Path | None = None
+) -> None:
+    """Imports and makes ahead what loading `record` would take seconds for, without starting a thread: a process that forks
+    afterwards hands it on to its children. Raises as `load_encoder` and the loading do."""
     if _chosen(runtime) == "onnx":
         from inventory_match.vision.onnx import graph
 
-        graph(record)
+        graph(record, kept)  # without importing onnxruntime, which starts a thread
+    else:
+        import_module("torchvision")
 
 
 def _chosen(runtime: Runtime | Literal["auto"]) -> Runtime:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inventory_match.vision.encoder import load_network, preprocess
+from inventory_match.vision.encoder import load_network
+from inventory_match.vision.preprocessing import preprocess
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ class Saliency:
 
         network = self._network
         with torch.no_grad():
-            seen = network.feature_map(preprocess([crop], self.record.preprocessing))
+            seen = network.feature_map(torch.from_numpy(preprocess([crop], self.record.preprocessing)))
         with torch.enable_grad():
             seen = seen.detach().requires_grad_()
             embedding = network.head(network.pooled(seen))[0]

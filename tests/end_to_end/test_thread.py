@@ -236,9 +236,10 @@ def workers(thread: Thread) -> Iterator[None]:
 def test_a_worker_killed_in_the_middle_of_a_photo_leaves_it_to_be_finished_once(
     thread: Thread, request: pytest.FixtureRequest
 ) -> None:
-    """The first photo of a worker takes seconds, because torch is loaded for it: time enough to be killed in."""
+    """While its location is held by somebody else it cannot settle what it saw: time enough to be killed in."""
     d, e = PACKS[3:5]
-    with thread.process("worker", "--concurrency", "1") as doomed:
+    with thread.process("worker", "--concurrency", "1") as doomed, thread.app.engine.connect() as held:
+        held.execute(text("select from inventory_match.location where location = 'killed' for update"))
         thread.upload("killed", d, d, e, e)
         thread.until(lambda: states(thread, "killed") == {"processing": 1})
         kill(doomed)

@@ -17,7 +17,6 @@ import urllib.request
 from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -25,7 +24,7 @@ from uuid import uuid4
 
 import click
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging
 from sqlalchemy import text
 
 from inventory_match.bootstrap import App
@@ -60,11 +59,6 @@ app.conf.update(
 @setup_logging.connect
 def _log(**_: object) -> None:
     configure_logging("json", "INFO")
-
-
-@worker_init.connect
-def _import_once(**_: object) -> None:
-    import_module("torchvision")
 
 
 @cache

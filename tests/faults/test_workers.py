@@ -36,7 +36,7 @@ from .conftest import LOCKED, kill, patiently, running, settings_of
 CELERY = ("-m", "celery", "--quiet", "--app", "tests.faults.impatient", "worker", "--queues", "photos,chores,embedding")
 OURS = ("-m", "inventory_match", "worker", "--concurrency", "2")
 QUICK = ("--without-gossip", "--without-mingle")
-FAST = {"photo_lease": "60", "torch_threads": "1", "encoder_runtime": "torch", "rekick_after": "0.1"}
+FAST = {"photo_lease": "60", "torch_threads": "1", "rekick_after": "0.1"}
 
 
 @dataclass
@@ -114,8 +114,9 @@ class Store:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("encoder")
     with Machine() as machine:
-        app = App(settings_of(machine, **FAST, encoder_file=tiny(folder).path))
-        ours = {**FAST, "encoder_file": str(app.settings.encoder_file), "webhook_allow": "127.0.0.1"}
+        files = {"encoder_file": str(tiny(folder).path), "encoder_cache": str(folder / "cache")}
+        app = App(settings_of(machine, **FAST, **files))
+        ours = {**FAST, **files, "webhook_allow": "127.0.0.1"}
         migrate.upgrade(app.engine, migrations())
         take_in(app, folder, 2)
         rows(app, 'update inventory_match.encoder set thresholds = \'{"accept": -1, "margin": 0}\' returning 1')

@@ -11,9 +11,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from inventory_match.learning.bench.rounds import alternate, ratio
-from inventory_match.vision.encoder import FileEncoder, limit_threads
+from inventory_match.vision.encoder import FileEncoder
 from inventory_match.vision.runtimes import Runtime, installed, load_encoder
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def measure(
 
 def _limited(encoder: FileEncoder, way: Way) -> FileEncoder:
     """Torch's threads are the process's, and every way has its own number."""
-    limit_threads(way.threads)
+    if way.threads:
+        torch.set_num_threads(way.threads)
     return encoder
 
 

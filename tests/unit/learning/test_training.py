@@ -30,8 +30,9 @@ from inventory_match.learning.preset import Augment, Network
 from inventory_match.learning.preset_file import preset_path, read_preset, shipped_presets, stretched
 from inventory_match.learning.run import TrainingRun
 from inventory_match.learning.sources import epoch_plan, read_sources
-from inventory_match.vision.encoder import TorchEncoder, preprocess
+from inventory_match.vision.encoder import TorchEncoder
 from inventory_match.vision.network import EmbeddingNetwork
+from inventory_match.vision.preprocessing import preprocess
 from inventory_match.vision.weights import read_record, read_tensors, shipped_default
 
 from .small_run import ARCH, BASE, COLOURS, PRESET, arguments, changed, run, write_photos
@@ -237,7 +238,7 @@ def test_what_training_sees_is_what_serving_sees(tmp_path: Path) -> None:
     how = record_of(preset, EmbeddingNetwork("mobilenet_v3_small", 8, normalise=False)).preprocessing
     to_floats = ToFloats(*normalisation(preset.network), torch.device("cpu"))
     trained = to_floats(plain_view(32)(torch.from_numpy(pixels).permute(2, 0, 1))[None])
-    assert trained.numpy() == pytest.approx(preprocess([pixels], how).numpy(), abs=1e-5)
+    assert trained.numpy() == pytest.approx(preprocess([pixels], how), abs=1e-5)
 
 
 def test_views_vary_and_hang_on_seed_epoch_and_place() -> None:
