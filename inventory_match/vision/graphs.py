@@ -18,7 +18,7 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 _WRITERS = ("torch", "torchvision", "onnx")
-_CODE = ("encoder.py", "network.py", "onnx.py")
+_CODE = ("encoder.py", "network.py", "onnx.py", "detection/network.py")
 _KEPT = 4
 """Of one encoder: what other versions of code or libraries on this host wrote."""
 

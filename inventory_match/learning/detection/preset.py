@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inventory_match.learning.preset import About, Count, Positive, Share
-from inventory_match.vision.detection.network import COMPACT
+from inventory_match.vision.detection.looks import COMPACT
 
 _Part = Annotated[float, Field(gt=0, le=1)]
 

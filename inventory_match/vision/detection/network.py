@@ -19,17 +19,14 @@ from torchvision.models.detection.fcos import FCOS, FCOSHead
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from inventory_match.domain.errors import ConfigurationError
+from inventory_match.vision.detection.looks import COMPACT, GRID
 
 if TYPE_CHECKING:
     from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-COMPACT = "compact_fcos"
 _CHANNELS, _CONVOLUTIONS = 96, 2
 _LEVELS = {"6": "0", "13": "1", "17": "2"}
 """Blocks of MobileNetV2 whose maps are kept: 1/8, 1/16 and 1/32 of the picture, of 32, 96 and 320 channels."""
-
-GRID = 128
-"""Px: pictures are padded to multiples of this, so that the coarsest map's places lie where its stride says."""
 
 _FAMILIES = ("fasterrcnn_", "retinanet_", "fcos_", "ssdlite")
 _PRODUCT = 2

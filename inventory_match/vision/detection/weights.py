@@ -58,11 +58,20 @@ def read_record(path: Path, sha256: str | None = None) -> DetectorRecord:
         ) from error
 
 
-def read_tensors(record: DetectorRecord) -> dict[str, torch.Tensor]:
-    """The weights of the file `record` was read from, as 32-bit floats; ConfigurationError if it changed since."""
+def check(record: DetectorRecord) -> None:
+    """Raises ConfigurationError where the file is no longer the one `record` was read from."""
+    model_file.contents(_file(record), record.sha256, _REPAIR)
+
+
+def _file(record: DetectorRecord) -> Path:
     if record.path is None:
         raise ConfigurationError(f"the record of {record.name!r} names no file; take one from read_record")
-    return model_file.tensors(record.path, record.sha256, _REPAIR)
+    return record.path
+
+
+def read_tensors(record: DetectorRecord) -> dict[str, torch.Tensor]:
+    """The weights of the file `record` was read from, as 32-bit floats; ConfigurationError if it changed since."""
+    return model_file.tensors(_file(record), record.sha256, _REPAIR)
 
 
 def shipped_default() -> DetectorRecord:

@@ -12,6 +12,7 @@ import torch
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.vision.detection import weights
 from inventory_match.vision.detection.finder import FileFinder
+from inventory_match.vision.detection.looks import looks
 from inventory_match.vision.detection.network import build, compact
 from inventory_match.vision.detection.weights import DetectorRecord, read_record
 
@@ -62,6 +63,13 @@ def test_boxes_are_torchvisions(record: DetectorRecord, size: tuple[int, int]) -
         box = np.array([one.box.x0 * width, one.box.y0 * height, one.box.x1 * width, one.box.y1 * height])
         assert one.score == pytest.approx(float(expected["scores"][number]), abs=2e-3)
         assert np.abs(box - expected["boxes"][number].numpy()).max() < 1
+
+
+def test_both_runtimes_see_the_same(record: DetectorRecord) -> None:
+    photo = picture(200, 150)
+    (boxes, scores), (others, other_scores) = (looks(record, runtime=name)(photo) for name in ("onnx", "torch"))
+    assert np.abs(boxes - others).max() < 0.05
+    assert np.abs(scores - other_scores).max() < 1e-3
 
 
 def test_a_file_that_changed_is_refused(record: DetectorRecord) -> None:
