@@ -27,7 +27,8 @@ def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f'create database "{name}" template "{template}"'))
+        # Files copied as they are: the other way, through the log, takes Postgres six times the work.
+        connection.execute(text(f'create database "{name}" template "{template}" strategy file_copy'))
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
