@@ -153,6 +153,11 @@ class Shop:
         given = {"kind": "shelf", "regions": regions(places), "key_pattern": pattern} | more
         self.add(models.Camera(camera=code, store="s1", location=place, **given))
 
+    def add_level(self, sku: str, facings: int, location: str = "cam") -> None:
+        """A product that a camera counted before opening, whatever became of its region."""
+        level = {"units": facings, "facings": facings, "counted_at": OPENS, "seen_at": OPENS, "camera": "cam"}
+        self.add(models.StockLevel(store="s1", location=location, sku=sku, **level))
+
     def policy(self, sku: str | None = None, **settings: Any) -> None:
         with self.app.unit_of_work() as session:
             session.query(models.PolicyRule).filter_by(store=None, category=None, sku=sku).delete()
