@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import DatabaseError
 
 from inventory_match.bootstrap import App, migrations
 from inventory_match.db import migrate
@@ -80,6 +81,26 @@ def test_the_bounds_of_functions_go_on_the_way_down_and_nothing_else(empty: Engi
     assert changed == {"record_movement", "place_reorder", "cancel_reorder"}
     migrate.downgrade(empty, migrations(), "0005")
     assert functions() == before
+
+
+def test_the_version_that_knows_one_shelf_camera_a_location_is_not_gone_back_to_while_there_are_two(app: App) -> None:
+    with app.engine.begin() as connection:
+        connection.execute(text("insert into inventory_match.store (store, name) values ('s1', 'One')"))
+        connection.execute(text("insert into inventory_match.location values ('s1', 'bay', 'Bay')"))
+        for code in ("high", "low"):
+            camera = "insert into inventory_match.camera (camera, store, location, kind, key_pattern)"
+            connection.execute(text(f"{camera} values (:code, 's1', 'bay', 'shelf', :code)"), {"code": code})
+            owner = "insert into inventory_match.region_owner values (:code, 1, 'A', now())"
+            connection.execute(text(owner), {"code": code})
+    with pytest.raises(DatabaseError, match="bay has several shelf cameras"):
+        migrate.downgrade(app.engine, migrations(), "0006")
+    with app.engine.begin() as connection:
+        assert migrate.current(connection) == migrate.head(migrations())
+        connection.execute(text("update inventory_match.camera set active = false where camera = 'low'"))
+    migrate.downgrade(app.engine, migrations(), "0006")
+    with app.engine.connect() as connection:
+        owned = connection.execute(text("select count(*) from inventory_match.region_owner")).scalar_one()
+        assert owned == 0, "what is the number of a place to 0007 would be the whole photo to 0006"
 
 
 def test_drift_is_noticed(app: App) -> None:
