@@ -138,7 +138,7 @@ where g.answer = 'unknown'
   and not exists (
       select from inventory_match.review_standing answered
       where answered.photo_id = g.photo_id and answered.position = g.position)
-  and (c.kind is distinct from 'shelf' or c.regions <> '[]' or exists (
+  and (c.kind is distinct from 'shelf' or c.regions <> '[]' or c.places_given = 0 or exists (
       select from inventory_match.place remembered
       where remembered.camera = f.camera and remembered.position = g.position))
   and (c.kind is distinct from 'shelf' or g.id = (

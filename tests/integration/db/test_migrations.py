@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from psycopg import errors
 from sqlalchemy import Engine, inspect, text
-from sqlalchemy.exc import DatabaseError
 
 from inventory_match.bootstrap import App, migrations
 from inventory_match.db import migrate
@@ -92,7 +92,7 @@ def test_the_version_that_knows_one_shelf_camera_a_location_is_not_gone_back_to_
             connection.execute(text(f"{camera} values (:code, 's1', 'bay', 'shelf', :code)"), {"code": code})
             owner = "insert into inventory_match.region_owner values (:code, 1, 'A', now())"
             connection.execute(text(owner), {"code": code})
-    with pytest.raises(DatabaseError, match="bay has several shelf cameras"):
+    with pytest.raises(errors.RaiseException, match="bay has several shelf cameras"):
         migrate.downgrade(app.engine, migrations(), "0006")
     with app.engine.begin() as connection:
         assert migrate.current(connection) == migrate.head(migrations())
