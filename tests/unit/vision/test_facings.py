@@ -86,6 +86,14 @@ def test_a_place_behind_a_plain_coat_is_covered_and_not_empty() -> None:
     assert looked(shelf((MIDDLE, "coat")), [], [place(7, MIDDLE)]) == [(7, "not_assessable", True)]
 
 
+def test_the_bare_shelf_is_what_lies_outside_all_boxes_found_ones_too() -> None:
+    """Without a board's edge to go by, an empty place is believed where it looks like the shelf beside the packs."""
+    image = np.full((200, 400, 3), 130, np.uint8)
+    image[:, :260] = (150, 60, 20)
+    many = Box(0.0, 0.0, 0.65, 1.0)
+    assert looked(image, [many], [place(7, RIGHT)]) == [(-1, "candidate", False), (7, "void", True)]
+
+
 @pytest.mark.parametrize(("shown", "left"), [("pack", []), ("coat", [(7, "not_assessable", True)])])
 def test_a_place_of_something_unknown_is_looked_at_only_while_it_is_covered(
     shown: str, left: list[tuple[int, str, bool]]
