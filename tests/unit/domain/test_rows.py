@@ -57,7 +57,9 @@ def test_boards_that_slope_by_more_than_their_distance_over_the_photo_are_still_
 
 def test_boards_that_run_together_to_one_side_are_still_rows() -> None:
     """As in a photo taken from the left: what is farther away is smaller, and nearer to the middle of the picture."""
-    shelf = [box for at in (0.2, 0.35, 0.5, 0.65, 0.8) for box in board(at, [0.12, 0.08, 0.12, 0.1, 0.12, 0.12, 0.09, 0.12])]
+    shelf = [
+        box for at in (0.2, 0.35, 0.5, 0.65, 0.8) for box in board(at, [0.12, 0.08, 0.12, 0.1, 0.12, 0.12, 0.09, 0.12])
+    ]
     seen = [
         Box(box.x0, 0.5 + (box.y0 - 0.5) * nearer, box.x1, 0.5 + (box.y1 - 0.5) * nearer)
         for box in shelf
@@ -84,6 +86,14 @@ def test_rows_whose_boxes_touch_stay_two_where_nothing_reaches_from_one_into_the
     """Fixed regions are often drawn edge to edge; so are shelves of nothing but stacks."""
     grid = [Box(x, y, x + 0.25, y + 0.25) for y in (0.0, 0.25, 0.5) for x in (0.0, 0.25, 0.5, 0.75)]
     assert standing(grid) == [(row, place) for row in (1, 2, 3) for place in (1, 2, 3, 4)]
+
+
+def test_what_may_be_a_price_tag_makes_no_row_and_shifts_none() -> None:
+    tag = Box(0.07, 0.41, 0.11, 0.44)
+    boxes = [*board(0.4, [0.2] * 3), tag, *board(0.8, [0.2] * 3)]
+    assert max(one.row for one in arrange(boxes)) == 3
+    assert [one.row for one in arrange(boxes, loose={3})] == [1, 1, 1, 1, 2, 2, 2]
+    assert [(one.row, one.place) for one in arrange([tag], loose={0})] == [(1, 1)]
 
 
 @given(st.integers(0, 10_000), st.floats(-0.15, 0.15))
