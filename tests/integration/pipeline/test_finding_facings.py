@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from inventory_match import pipeline
-from inventory_match.db import photos
+from inventory_match.db import models, photos
 from inventory_match.domain.photos import Box, PhotoState
 
-from .conftest import Shop
+from .conftest import OPENS, Shop
 from .scenes import found, hang, now, show, slot
 
 
@@ -138,6 +138,17 @@ def test_an_unknown_pack_in_a_products_place_keeps_it_from_being_counted(shop: S
     show(shop, "AA", minute=0)
     show(shop, "A?", minute=1)
     assert (shop.levels(), places(shop)) == ({"A": 2}, {1: "A", 2: "A"})
+
+
+def test_a_product_whose_old_region_is_no_place_may_be_behind_whatever_is_covered(shop: Shop) -> None:
+    """As where the camera had the whole photo as its one region before it found facings by itself."""
+    show(shop, "BC", minute=0)
+    shop.add_level("A", 3)
+    shop.add(models.RegionOwner(camera="cam", position=0, sku="A", confirmed_at=OPENS))
+    show(shop, "B#", minute=1)
+    assert shop.levels() == {"A": 3, "B": 1, "C": 1}
+    show(shop, "BC", minute=2)
+    assert shop.levels() == {"A": 0, "B": 1, "C": 1}
 
 
 def test_the_same_photo_again_changes_nothing(shop: Shop) -> None:
