@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from inventory_match.reembed import Workshop
     from inventory_match.s3.queue import SqsQueue
     from inventory_match.s3.store import S3Store
+    from inventory_match.vision.detection.weights import DetectorRecord
     from inventory_match.vision.encoder import FileEncoder
     from inventory_match.vision.isolation import IsolatedDecoder
     from inventory_match.vision.weights import EncoderRecord
@@ -112,10 +113,31 @@ class App:
         return judged(self.isolated_decoder, limits)
 
     @cached_property
-    def detector(self) -> ports.Detector:
-        from inventory_match.vision.detector import FixedRegions
+    def finder(self) -> ports.Finder:
+        """The network behind shelf cameras without regions. Raises ConfigurationError where there is none."""
+        from inventory_match.vision.detection.finder import FileFinder
 
-        return FixedRegions()
+        return FileFinder(self.detector_record, self.settings.torch_threads, self.encoder_cache)
+
+    @cached_property
+    def detector_record(self) -> DetectorRecord:
+        """What the configured detector file says of itself. Raises ConfigurationError where it is missing or altered."""
+        from inventory_match.vision.detection.weights import read_record
+
+        path = self.settings.detector_file
+        if path is None:
+            raise ConfigurationError(
+                "no detector file is configured, which shelf cameras without regions need: set INVENTORY_MATCH_DETECTOR_FILE"
+                " to one made by `inventory-match train detector`, or give the camera `regions` in its site file"
+            )
+        return read_record(path, self.settings.detector_sha256)
+
+    @cached_property
+    def detector(self) -> ports.Detector:
+        from inventory_match.vision.facings import Facings
+
+        # The network is loaded by the first photo that asks for it, if any does.
+        return Facings(lambda image: self.finder(image))  # noqa: PLW0108 - `self.finder` would load it here
 
     @cached_property
     def encoder_record(self) -> EncoderRecord:

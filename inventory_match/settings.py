@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     """The encoder a new database begins with, and the one that is evaluated; None means the shipped default. Which one
     serves is the database's affair (`inventory-match encoders`)."""
     encoder_sha256: str | None = None
+    detector_file: Path | None = None
+    """What finds facings for shelf cameras without fixed regions, by `inventory-match train detector`."""
+    detector_sha256: str | None = None
     encoder_cache: Path = Path("~/.cache/inventory-match/encoders")
     """Where this machine keeps encoder files it fetched from the bucket."""
     encoder_max_bytes: int = Field(default=2**30, gt=0)
