@@ -71,11 +71,11 @@ def figures(read: Sequence[PhotoRead], references: Collection[str], *, exhaustiv
     counted = [one for one in read if one.counts is not None]
     products = set(references).union(*(one.counts or {} for one in counted))
     errors = [abs(one.counted.get(sku, 0) - true) / true for one in counted for sku, true in _present(one.counts or {})]
-    wrong = sum(len(one.wrong) for one in counted)
+    everything, wrong = len(products) * len(counted), sum(len(one.wrong) for one in counted)
     pairs, labels = matched(read), sum(len(one.labels or ()) for one in read)
     return ShelfFigures(
         count_mape=_mean(errors),
-        exact_count_rate=1 - wrong / (len(products) * len(counted)) if products and counted else None,
+        exact_count_rate=(everything - wrong) / everything if everything else None,
         exact_present_rate=_mean([not error for error in errors]),
         photos_fully_right=sum(not one.wrong for one in counted) if counted else None,
         photos=len(read),
