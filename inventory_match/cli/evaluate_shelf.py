@@ -120,12 +120,12 @@ def _tell_unknown(listed: Sequence[ShelfPhoto], skus: set[str]) -> None:
 
 def _draw(scratch: App, photos: Path, folder: Path, photo_id: int, one: PhotoRead) -> None:
     """The annotated photo, under the photo's own name."""
-    from inventory_match.drawing import annotated_photo
+    from inventory_match.annotated import annotated_photo
     from inventory_match.learning.shelf_run import PhotoFolder
 
     folder.mkdir(parents=True, exist_ok=True)
     with scratch.unit_of_work() as session:
-        drawn = annotated_photo(session, PhotoFolder(photos), photo_id, f"{one.photo}: {one.state}")
+        drawn = annotated_photo(session, PhotoFolder(photos), photo_id, one.photo)
     drawn.save(folder / f"{one.photo.replace('/', '_')}.png")
 
 
