@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from inventory_match import measures, ports, shelf
-from inventory_match.db import catalog, photos, sightings
+from inventory_match.db import catalog, facings, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
 from inventory_match.domain.errors import Permanent, PhotoRejected, PhotoSuperseded, Transient
@@ -140,6 +140,7 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
     sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
     moment = shelf.Moment(photo, seen.captured.at, encoder.name, encoder.sha256, now)
     if photo.kind == "shelf":
+        facings.save(session, photo, sighted, moment.at)
         shelf.count_photo(session, moment, sighted)
     elif photo.records == Kind.RECEIVED:
         shelf.receive_photo(session, moment, sighted)

@@ -59,6 +59,20 @@ class Region:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A product a detector saw: its box, and how sure it is, 0..1."""
+
+    box: Box
+    score: float
+
+
+class Finder(Protocol):
+    """Finds products of any kind: one box a facing, in no order, none where there is nothing."""
+
+    def __call__(self, image: Image) -> list[Found]: ...
+
+
 class Detector(Protocol):
     """Finds regions. `fixed` are the camera's own boxes, empty where it has none."""
 

@@ -52,6 +52,7 @@ class Claimed:
     kind: str
     records: str | None
     regions: tuple[Box, ...]
+    rows: tuple[int, ...]
 
 
 def register(
@@ -130,7 +131,7 @@ def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) 
         return None
     found = session.execute(
         text(
-            "select c.kind, c.records, c.regions, s.timezone from inventory_match.camera c"
+            "select c.kind, c.records, c.regions, c.shelf_rows, s.timezone from inventory_match.camera c"
             " join inventory_match.store s using (store) where c.camera = :camera"
         ),
         {"camera": taken.camera},
@@ -153,6 +154,7 @@ def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) 
         kind=found.kind,
         records=found.records,
         regions=tuple(Box(*corners) for corners in found.regions),
+        rows=tuple(found.shelf_rows),
     )
 
 
