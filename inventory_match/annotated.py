@@ -21,10 +21,11 @@ _PHOTO = text(
 )
 _SEEN = text(
     # An unknown place is called what it is most like, an empty one what was last confirmed to stand there.
-    "select s.x0, s.y0, s.x1, s.y1, s.answer, s.outcome, s.similarity, coalesce(p.name, named.sku) as name"
+    "select s.x0, s.y0, s.x1, s.y1, s.answer, s.outcome, s.similarity, coalesce(p.name, named.sku) as name, r.shelf_row"
     " from inventory_match.sighting s join inventory_match.photo f on f.id = s.photo_id"
     " left join inventory_match.region_owner o on o.camera = f.camera and o.position = s.position and s.answer = 'void'"
     " cross join lateral (select coalesce(s.sku, s.candidates -> 0 ->> 'sku', o.sku) as sku) named"
+    " left join inventory_match.shelf_facing r on r.photo_id = s.photo_id and r.position = s.position"
     " left join inventory_match.product p on p.sku = named.sku"
     " where s.photo_id = :photo order by s.position"
 )
@@ -50,6 +51,7 @@ def annotated_photo(session: Session, store: PhotoStore, photo_id: int, title: s
             "ambiguous" if seen.outcome == "ambiguous" else seen.answer,
             seen.name,
             seen.similarity,
+            seen.shelf_row,
         )
         for seen in session.execute(_SEEN, {"photo": photo_id})
     ]

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from inventory_match import camera_view, measures, ports, shelf
+from inventory_match import camera_view, measures, placing, ports, shelf
 from inventory_match.db import catalog, facings, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
@@ -129,7 +129,7 @@ def see(photo: Claimed, eyes: Eyes) -> Seen:
     with stage("decode"):
         decoded = eyes.decode(data)
     with stage("detect"):
-        regions = eyes.detect(decoded.image, photo.regions)
+        regions = eyes.detect(decoded.image, photo.regions, photo.places)
     with stage("embed"):
         crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
         whole = [decoded.image] if photo.kind == "shelf" else []
@@ -145,14 +145,15 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
     if not photos.hold(session, photo):
         return None
     encoder = catalog.encoder_that_saw(session, seen.encoder_sha256)
-    sighted = _identify(session, seen, encoder, rules)
+    sighted = placing.place(session, photo, seen.regions, _identify(session, seen, encoder, rules))
     if moved := camera_view.strange(session, photo, encoder, seen.view, sighted, rules.views):
         sighted = camera_view.hidden(sighted, moved)
     sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
     moment = shelf.Moment(photo, seen.captured.at, encoder.name, encoder.sha256, now)
-    if photo.kind == "shelf":
+    if photo.kind == "shelf" and not moved:
         facings.save(session, photo, sighted, moment.at)
-        shelf.count_photo(session, moment, sighted)
+        effects = shelf.count_photo(session, moment, sighted)
+        placing.keep(session, photo, moment.at, sighted, effects)
     elif photo.records == Kind.RECEIVED:
         shelf.receive_photo(session, moment, sighted)
     state, cause = (PhotoState.NEEDS_REVIEW, moved) if moved else _rest_of(sighted)

@@ -82,15 +82,16 @@ def _measure(scratch: App, measured: Measured, chosen: _Chosen, listed: Sequence
     from inventory_match.learning.evaluate import enrol
     from inventory_match.learning.selection import read_several
     from inventory_match.learning.shelf_figures import figures, matched, named_right
-    from inventory_match.learning.shelf_run import Stand, read_shelves
+    from inventory_match.learning.shelf_run import Listening, Stand, read_shelves
 
     references = read_several(chosen.references, [])
     skus = {one.sku for one in references}
     _tell_unknown(listed, skus)
     with bars() as bar:
         enrol(serving(scratch, measured), references, bar("references", len(references)))
+        scratch.finder = finder = Listening(scratch.finder)
         eyes, rules = scratch.sight()
-        stand = Stand(scratch.unit_of_work, eyes, replace(rules, thresholds=measured.thresholds))
+        stand = Stand(scratch.unit_of_work, eyes, replace(rules, thresholds=measured.thresholds), finder)
         read, done = [], bar("photos", len(listed))
         for photo_id, one in read_shelves(stand, chosen.photos, listed):
             read.append(one)

@@ -8,20 +8,20 @@ replaced, by the folder the photos lie in. One photo is in memory at a time, how
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 
-from inventory_match import pipeline
+from inventory_match import pipeline, ports
 from inventory_match.catalog_file import PixelBox
 from inventory_match.db import models, photos
 from inventory_match.domain.counting import Answer
 from inventory_match.domain.errors import PhotoRejected
-from inventory_match.domain.photos import Captured, ObjectRef, PhotoState, PhotoUploaded
+from inventory_match.domain.photos import Box, Captured, ObjectRef, PhotoState, PhotoUploaded
 from inventory_match.domain.site import Camera
 from inventory_match.learning.detections import Detection
 from inventory_match.learning.shelf_figures import PhotoRead
@@ -54,13 +54,27 @@ class PhotoFolder:
             raise PhotoRejected(f"cannot be read: {error.strerror}") from error
 
 
+@dataclass
+class Listening:
+    """Satisfies `ports.Finder`: `find`, and how sure it was of what it found last, which no table keeps."""
+
+    find: ports.Finder
+    scores: dict[Box, float] = field(default_factory=dict)
+
+    def __call__(self, image: ports.Image) -> list[ports.Found]:
+        found = self.find(image)
+        self.scores = {one.box: one.score for one in found}
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What serves, on a migrated scratch database whose catalog is filled."""
+    """What serves, on a migrated scratch database whose catalog is filled. `eyes` must find by `finder`."""
 
     unit_of_work: UnitOfWork
     eyes: Eyes
     rules: Rules
+    finder: Listening
 
 
 def read_shelves(stand: Stand, folder: Path, listed: Iterable[ShelfPhoto]) -> Iterator[tuple[int, PhotoRead]]:
@@ -77,6 +91,7 @@ def read_shelves(stand: Stand, folder: Path, listed: Iterable[ShelfPhoto]) -> It
 def _read(stand: Stand, number: int, one: ShelfPhoto) -> tuple[int, PhotoRead]:
     with stand.unit_of_work() as session:
         photo_id = _register(session, number, one.photo)
+    stand.finder.scores = {}
     begun = time.perf_counter()
     for _ in range(PATIENCE.attempts):
         now = datetime.now(UTC)
@@ -85,7 +100,7 @@ def _read(stand: Stand, number: int, one: ShelfPhoto) -> tuple[int, PhotoRead]:
             break
     seconds = time.perf_counter() - begun
     with stand.unit_of_work() as session:
-        return photo_id, _rows(session, photo_id, number, one, seconds)
+        return photo_id, _rows(session, photo_id, number, one, seconds, stand.finder.scores)
 
 
 def _register(session: Session, number: int, photo: str) -> int:
@@ -104,14 +119,16 @@ def _register(session: Session, number: int, photo: str) -> int:
     return registered
 
 
-def _rows(session: Session, photo_id: int, number: int, one: ShelfPhoto, seconds: float) -> PhotoRead:
+def _rows(
+    session: Session, photo_id: int, number: int, one: ShelfPhoto, seconds: float, scores: Mapping[Box, float]
+) -> PhotoRead:
     row = session.get_one(models.Photo, photo_id)
     size = (row.width, row.height) if row.width and row.height else None
     counted = session.execute(_COUNTED, {"store": STORE, "location": f"photo-{number}"})
     return PhotoRead(
         photo=one.photo,
         counted={row.sku: row.facings for row in counted},
-        detections=list(_detections(session, photo_id, *size)) if size else [],
+        detections=list(_detections(session, photo_id, scores, *size)) if size else [],
         seconds=seconds,
         state=row.state,
         cause=row.cause,
@@ -120,10 +137,12 @@ def _rows(session: Session, photo_id: int, number: int, one: ShelfPhoto, seconds
     )
 
 
-def _detections(session: Session, photo_id: int, width: int, height: int) -> Iterator[Detection]:
+def _detections(
+    session: Session, photo_id: int, scores: Mapping[Box, float], width: int, height: int
+) -> Iterator[Detection]:
     """What was found: all but places that were looked at and are empty."""
     found = select(models.Sighting).where(models.Sighting.photo_id == photo_id, models.Sighting.answer != Answer.VOID)
     for row in session.scalars(found.order_by(models.Sighting.position)):
         box = PixelBox(row.x0 * width, row.y0 * height, row.x1 * width, row.y1 * height)
         first = row.candidates[0]["sku"] if row.candidates else None
-        yield Detection(box, 1.0, row.sku, first)
+        yield Detection(box, scores.get(Box(row.x0, row.y0, row.x1, row.y1), 0.0), row.sku, first)
