@@ -144,3 +144,10 @@ def test_only_photos_of_shelf_cameras_can_be_accepted(shop: Shop) -> None:
             camera_view.accept(session, 999)
         with pytest.raises(Conflict, match="is of no shelf camera"):
             camera_view.accept(session, of_product)
+
+
+def test_a_camera_that_finds_products_where_they_were_has_not_moved(shop: Shop) -> None:
+    """However strange it looks: with these limits every view is."""
+    shop.rules = replace(shop.rules, views=ViewLimits(similarity=1, layout=1))
+    assert show(shop, "AABC..", "CCDA..", "BADD..", minute=3) is PhotoState.DONE
+    assert show(shop, *(row[::-1] for row in HERE), minute=4) is PhotoState.NEEDS_REVIEW
