@@ -84,6 +84,7 @@ def test_a_tilted_camera_counts_nothing_until_it_hangs_straight_again(shop: Shop
     assert shop.rows("select * from inventory_match.place order by position") == places
     answers = "select distinct answer from inventory_match.sighting where photo_id = :id"
     assert shop.rows(answers, id=newest(shop)) == [("not_assessable",)]
+    assert shop.rows("select * from inventory_match.shelf_facing where photo_id = :id", id=newest(shop)) == []
     assert show(shop, *HERE, minute=4) is PhotoState.DONE
 
 
