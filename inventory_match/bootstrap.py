@@ -20,6 +20,7 @@ from inventory_match.db.engine import UnitOfWork, make_engine, now
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.domain.matching import Thresholds
 from inventory_match.domain.photos import QualityLimits
+from inventory_match.domain.views import ViewLimits
 from inventory_match.pipeline import Eyes, Patience, Rules
 from inventory_match.settings import Settings
 
@@ -183,8 +184,7 @@ class App:
         with self.unit_of_work() as session:
             row = catalog.active_encoder(session)
         thresholds = self.overridden(Thresholds.from_mapping(row.thresholds))
-        settings = self.settings
-        return self.encoder_files.encoder(row), Rules(thresholds, settings.candidates, settings.exact_search_below)
+        return self.encoder_files.encoder(row), self._rules(thresholds)
 
     def sight(self) -> tuple[Eyes, Rules]:
         """What one photo is seen and settled with. Asked anew for each, because the active encoder may be another by then."""
@@ -232,7 +232,12 @@ class App:
     @cached_property
     def rules(self) -> Rules:
         """With the thresholds of the configured encoder; see `active_encoder` for those that serve."""
-        return Rules(self.thresholds, self.settings.candidates, self.settings.exact_search_below)
+        return self._rules(self.thresholds)
+
+    def _rules(self, thresholds: Thresholds) -> Rules:
+        settings = self.settings
+        views = ViewLimits(settings.view_similarity, settings.view_layout, settings.view_photos)
+        return Rules(thresholds, settings.candidates, settings.exact_search_below, views)
 
     @cached_property
     def patience(self) -> Patience:

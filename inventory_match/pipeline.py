@@ -9,14 +9,14 @@ together for a worker: it claims the photo, and puts it to rest whatever happens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from inventory_match import measures, placing, ports, shelf
+from inventory_match import camera_view, measures, placing, ports, shelf
 from inventory_match.db import catalog, facings, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
@@ -24,11 +24,13 @@ from inventory_match.domain.errors import Permanent, PhotoRejected, PhotoSuperse
 from inventory_match.domain.ledger import Kind
 from inventory_match.domain.matching import Evidence, Outcome, Thresholds, decide
 from inventory_match.domain.photos import Captured, PhotoState, captured_at
+from inventory_match.domain.views import ViewLimits
 from inventory_match.stages import of_photo, stage
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from inventory_match.db.camera_views import View
     from inventory_match.db.catalog import Encoder
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.db.photos import Claimed
@@ -54,6 +56,7 @@ class Rules:
     thresholds: Thresholds
     candidates: int
     search_exactly_below: int
+    views: ViewLimits = field(default_factory=ViewLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A photo that was looked at: its regions, and one embedding per candidate region, shape (candidates, dim)."""
+    """A photo that was looked at: its regions, and one embedding per candidate region, shape (candidates, dim).
+
+    `view`: the whole photo, where a shelf camera took it.
+    """
 
     photo: Claimed
     captured: Captured
@@ -75,6 +81,7 @@ class Seen:
     regions: list[ports.Region]
     embeddings: ports.Embeddings
     encoder_sha256: str
+    view: View | None = None
 
 
 def process(
@@ -125,9 +132,11 @@ def see(photo: Claimed, eyes: Eyes) -> Seen:
         regions = eyes.detect(decoded.image, photo.regions, photo.places)
     with stage("embed"):
         crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
-        embeddings = eyes.encoder.embed(crops)
+        whole = [decoded.image] if photo.kind == "shelf" else []
+        embeddings = eyes.encoder.embed([*crops, *whole])
+        view = camera_view.view(decoded.image, embeddings[-1]) if whole else None
     measures.crops_embedded(len(crops))
-    return Seen(photo, _when(photo, decoded), decoded, regions, embeddings, eyes.encoder.sha256)
+    return Seen(photo, _when(photo, decoded), decoded, regions, embeddings[: len(crops)], eyes.encoder.sha256, view)
 
 
 def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoState | None:
@@ -137,15 +146,18 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
         return None
     encoder = catalog.encoder_that_saw(session, seen.encoder_sha256)
     sighted = placing.place(session, photo, seen.regions, _identify(session, seen, encoder, rules))
+    if moved := camera_view.strange(session, photo, encoder, seen.view, sighted, rules.views):
+        sighted = camera_view.hidden(sighted, moved)
     sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
     moment = shelf.Moment(photo, seen.captured.at, encoder.name, encoder.sha256, now)
-    if photo.kind == "shelf":
+    if photo.kind == "shelf" and not moved:
         facings.save(session, photo, sighted, moment.at)
         effects = shelf.count_photo(session, moment, sighted)
         placing.keep(session, photo, moment.at, sighted, effects)
     elif photo.records == Kind.RECEIVED:
         shelf.receive_photo(session, moment, sighted)
-    state, cause = _rest_of(sighted)
+    state, cause = (PhotoState.NEEDS_REVIEW, moved) if moved else _rest_of(sighted)
+    camera_view.remember(session, photo, encoder, seen.captured.at, seen.view, state)
     height, width = seen.decoded.image.shape[:2]
     kept = photos.figures(seen.captured, seen.decoded.quality, (width, height), encoder.id)
     photos.finish(session, photo, state, cause, **kept)

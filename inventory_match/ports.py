@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
     Embeddings = NDArray[np.float32]
+    Outline = NDArray[np.uint8]
 
 
 class PhotoStore(Protocol):

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     min_contrast: float = Field(default=4.0, ge=0)
     min_sharpness: float = Field(default=4.0, ge=0)
 
+    view_similarity: float = Field(default=0.8, ge=-1, le=1)
+    view_layout: float = Field(default=0.36, ge=0, le=1)
+    """A shelf photo that is less like its camera's usual view in both rests for a person; layout 0 never asks."""
+    view_photos: int = Field(default=3, ge=1)
+    """How many assessed photos make a camera's usual view."""
+
     photo_attempts: int = Field(default=8, ge=1)
     """With the doubling wait, eight ride out twenty minutes of a server being away."""
     photo_lease: float = Field(default=300, gt=0)

@@ -16,6 +16,7 @@ _COMMANDS = {
     "site": "site",
     "catalog": "catalog",
     "photos": "photos",
+    "cameras": "cameras",
     "review": "review",
     "explain": "explain",
     "stock": "stock",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inventory_match.bootstrap import App
+from inventory_match.cli.evaluate_shelf import shelf
 from inventory_match.cli.frame import say, table, with_app
 from inventory_match.cli.parameters import new_file, picture
 from inventory_match.cli.scratch import a_server, bars, encoder_to_measure, scratch_serving
@@ -50,6 +51,9 @@ class _Chosen:
 @click.group()
 def evaluate() -> None:
     """Measure what serves on labelled photos."""
+
+
+evaluate.add_command(shelf)
 
 
 @evaluate.command("retrieval")

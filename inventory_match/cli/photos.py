@@ -167,8 +167,8 @@ def _figure(value: float | None) -> str | None:
 @click.option("-o", "--out", required=True, type=picture, metavar="FILE", help="PNG or JPEG to write.")
 @with_app
 def draw(app: App, photo_id: int, out: Path) -> None:
-    """Draw what was seen in a photo: boxes coloured by answer, names, similarities."""
-    from inventory_match.drawing import annotated_photo
+    """Draw what was seen in a photo: boxes coloured by decision, names, similarities, rows of the shelf, gaps."""
+    from inventory_match.annotated import annotated_photo
 
     with app.unit_of_work() as session:
         drawn = annotated_photo(session, app.store, photo_id, f"photo {photo_id}")

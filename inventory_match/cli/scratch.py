@@ -83,21 +83,33 @@ def a_server(app: App) -> Iterator[str]:
 
 
 @contextmanager
-def scratch_serving(app: App, server: str, measured: Measured) -> Iterator[Serving]:
-    """What serves, on a new, migrated database at `server`, with this encoder and its thresholds.
-
-    Photos are decoded without quality limits: those judge cameras, and bad photos belong to what is measured.
-    """
-    from inventory_match.learning.evaluate import Serving
-
+def scratch_app(app: App, server: str, measured: Measured) -> Iterator[App]:
+    """An `App` on a new, migrated database at `server`, with this encoder; else configured as `app` is."""
     record = measured.record
     with scratch_database(server) as url:
         changes = {"database_url": SecretStr(url), "encoder_file": record.path, "encoder_sha256": record.sha256}
         with opened(app.settings.model_copy(update=changes)) as scratch:
             migrate.upgrade(scratch.engine, migrations())
-            rules = replace(scratch.rules, thresholds=measured.thresholds)
-            parts = scratch.unit_of_work, scratch.reference_decoder, scratch.encoder
-            yield Serving(*parts, record, rules, scratch.engine, scratch.settings.index_method)
+            yield scratch
+
+
+@contextmanager
+def scratch_serving(app: App, server: str, measured: Measured) -> Iterator[Serving]:
+    """What serves, on a new, migrated database at `server`, with this encoder and its thresholds."""
+    with scratch_app(app, server, measured) as scratch:
+        yield serving(scratch, measured)
+
+
+def serving(scratch: App, measured: Measured) -> Serving:
+    """What fills and asks a catalog, with this encoder and its thresholds.
+
+    Photos are decoded without quality limits: those judge cameras, and bad photos belong to what is measured.
+    """
+    from inventory_match.learning.evaluate import Serving
+
+    rules = replace(scratch.rules, thresholds=measured.thresholds)
+    parts = scratch.unit_of_work, scratch.reference_decoder, scratch.encoder
+    return Serving(*parts, measured.record, rules, scratch.engine, scratch.settings.index_method)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from sqlalchemy import text
 
+from inventory_match.annotated import annotated_photo
 from inventory_match.demo.day import OPENS, TICK
-from inventory_match.drawing import annotated_photo
 
 if TYPE_CHECKING:
     from inventory_match.bootstrap import App

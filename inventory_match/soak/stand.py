@@ -42,8 +42,10 @@ QUICK = {
     "webhook_allow": "127.0.0.1",
     "torch_threads": "1",
     "log_format": "json",
+    "view_layout": "0",
 }
-"""A day of faults in minutes: whatever waits by the clock waits less."""
+"""A day of faults in minutes: whatever waits by the clock waits less. Its shelves are packs from edge to edge; one sold empty
+shows nothing that a camera's view could be known by."""
 T = TypeVar("T")
 _PATIENCE_S = 30.0
 """How long a server that is being restarted may take to answer us."""

@@ -5,7 +5,7 @@ from .catalog import Encoder, EncoderBuild, EncoderFailure, Product, ReferenceEm
 from .operations import Chore
 from .photos import ObjectRemoval, Photo, RejectedMessage, ShelfFacing, Sighting
 from .review import ReviewAnswer
-from .site import Assortment, Camera, Location, Place, PolicyRule, RegionOwner, Store
+from .site import Assortment, Camera, CameraView, Location, Place, PolicyRule, RegionOwner, Store
 from .stock import Reorder, StockEvent, StockLevel, StockWatch
 from .webhooks import Delivery, DeliveryAttempt, Message, WebhookEndpoint, WebhookSecret
 
@@ -14,6 +14,7 @@ __all__ = [
     "Assortment",
     "Base",
     "Camera",
+    "CameraView",
     "Chore",
     "Delivery",
     "DeliveryAttempt",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -106,4 +107,22 @@ class PolicyRule(Base):
     __table_args__ = (
         CheckConstraint("sku is null or category is null", name="one_scope"),
         Index("uq_policy_rule_scope", "store", "category", "sku", unique=True, postgresql_nulls_not_distinct=True),
+    )
+
+
+class CameraView(Base):
+    """The whole of a photo as a shelf camera saw it: one of its usual views, or a strange one that a person may accept."""
+
+    __tablename__ = "camera_view"
+    photo_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("inventory_match.encoder.id"), primary_key=True)
+    camera: Mapped[str] = mapped_column(ForeignKey(Camera.camera, ondelete="CASCADE"))
+    captured_at: Mapped[Moment]
+    embedding: Mapped[Any] = mapped_column(HALFVEC())
+    outline: Mapped[bytes]
+    usual: Mapped[bool]
+    accepted: Mapped[bool] = mapped_column(server_default=text("false"))
+    __table_args__ = (
+        CheckConstraint("usual or not accepted", name="accepted_is_usual"),
+        Index("ix_camera_view_camera_encoder_id_captured_at", "camera", "encoder_id", "captured_at"),
     )

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -156,3 +156,17 @@ def test_draw_shows_what_was_seen_where(app: App, run: Run, folder: str, tmp_pat
     assert empty[0] > empty[1] + 20, "an empty place is tinted red"
     assert min(untouched) > 225, "the rest is left as it is"
     assert "does not exist" in run("photos", "draw", "999", "-o", str(out), code=1).output
+
+
+def test_a_photo_that_retention_let_go_is_said_to_be_gone(app: App, run: Run, folder: str, tmp_path: Path) -> None:
+    app.store.put(app.settings.bucket, f"{folder}/a.jpg", b"a")
+    run("photos", "scan", f"s3://{app.settings.bucket}/{folder}/")
+    with app.unit_of_work() as session:
+        [photo] = session.scalars(select(Photo))
+        photo.expired_at = datetime(2026, 3, 1, tzinfo=UTC)
+        photo_id = photo.id
+
+    told = run("photos", "draw", str(photo_id), "-o", str(tmp_path / "gone.png"), code=1).output
+
+    assert f"photo {photo_id} was let go on 2026-03-01" in told
+    assert not (tmp_path / "gone.png").exists()

@@ -24,6 +24,7 @@ from inventory_match.bootstrap import App
 from inventory_match.db import models
 from inventory_match.domain.matching import Thresholds
 from inventory_match.domain.photos import Box, ObjectRef, PhotoState, PhotoUploaded, QualityLimits
+from inventory_match.domain.views import ViewLimits
 from inventory_match.intake import Taken
 from inventory_match.pipeline import Eyes, Patience, Rules
 from inventory_match.s3.queue import SqsQueue
@@ -39,6 +40,7 @@ COLOURS = {
     "?": (200, 60, 200),  # a product the catalog does not know
 }
 WIDTH, HEIGHT, EDGE = 60, 80, 12
+UNWATCHED = ViewLimits(layout=0)
 
 
 class ColourEncoder:
@@ -128,7 +130,8 @@ class Shop:
     drawings: Drawings = field(default_factory=Drawings)
     finder: Told = field(default_factory=Told)
     patience: Patience = field(default_factory=lambda: Patience(3, timedelta(minutes=5), timedelta(0)))
-    rules: Rules = field(default_factory=lambda: Rules(Thresholds(accept=0.9, margin=0.1), 5, 20_000))
+    # Its shelves are packs from edge to edge: sold empty, nothing is left that their view could be known by.
+    rules: Rules = field(default_factory=lambda: Rules(Thresholds(accept=0.9, margin=0.1), 5, 20_000, UNWATCHED))
 
     @cached_property
     def queue(self) -> SqsQueue:
