@@ -1,4 +1,4 @@
-"""A plan beside what was seen: shelves written as rows of letters, `.` the bare shelf, `?` unknown, `#` hidden, space nothing."""
+"""A plan beside what was seen: shelves are rows of letters, `.` the bare shelf, `?` unknown, `#` hidden, space nothing."""
 
 from __future__ import annotations
 
