@@ -112,10 +112,16 @@ class App:
         return judged(self.isolated_decoder, limits)
 
     @cached_property
-    def detector(self) -> ports.Detector:
-        from inventory_match.vision.detector import FixedRegions
+    def finder(self) -> ports.Finder:
+        """The network behind shelf cameras without regions. Raises ConfigurationError where there is none."""
+        raise ConfigurationError("no detection network is configured: give the shelf camera `regions` in its site file")
 
-        return FixedRegions()
+    @cached_property
+    def detector(self) -> ports.Detector:
+        from inventory_match.vision.facings import Facings
+
+        # The network is loaded by the first photo that asks for it, if any does.
+        return Facings(lambda image: self.finder(image))  # noqa: PLW0108 - `self.finder` would load it here
 
     @cached_property
     def encoder_record(self) -> EncoderRecord:

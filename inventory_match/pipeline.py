@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from inventory_match import measures, ports, shelf
-from inventory_match.db import catalog, photos, sightings
+from inventory_match import measures, placing, ports, shelf
+from inventory_match.db import catalog, facings, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
 from inventory_match.domain.errors import Permanent, PhotoRejected, PhotoSuperseded, Transient
@@ -122,7 +122,7 @@ def see(photo: Claimed, eyes: Eyes) -> Seen:
     with stage("decode"):
         decoded = eyes.decode(data)
     with stage("detect"):
-        regions = eyes.detect(decoded.image, photo.regions)
+        regions = eyes.detect(decoded.image, photo.regions, photo.places)
     with stage("embed"):
         crops = [eyes.crop(decoded.image, region.box) for region in regions if region.answer == "candidate"]
         embeddings = eyes.encoder.embed(crops)
@@ -136,11 +136,13 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
     if not photos.hold(session, photo):
         return None
     encoder = catalog.encoder_that_saw(session, seen.encoder_sha256)
-    sighted = _identify(session, seen, encoder, rules)
+    sighted = placing.place(session, photo, seen.regions, _identify(session, seen, encoder, rules))
     sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
     moment = shelf.Moment(photo, seen.captured.at, encoder.name, encoder.sha256, now)
     if photo.kind == "shelf":
-        shelf.count_photo(session, moment, sighted)
+        facings.save(session, photo, sighted, moment.at)
+        effects = shelf.count_photo(session, moment, sighted)
+        placing.keep(session, photo, moment.at, sighted, effects)
     elif photo.records == Kind.RECEIVED:
         shelf.receive_photo(session, moment, sighted)
     state, cause = _rest_of(sighted)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from inventory_match.domain.photos import Box, ObjectRef, Quality
+from inventory_match.domain.places import Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,20 +50,37 @@ class Decoder(Protocol):
 class Region:
     """One place in the photo where a product may stand.
 
-    `position` is stable for a camera with fixed regions, so that a void can be told from a product that was there before.
-    `answer` is `candidate` (embed it and ask the catalog), `void` (empty shelf) or `not_assessable` (with `reason`).
+    `position` is stable for a camera, so that a void can be told from a product that was there before; below 0 it is new, and
+    numbered when the photo is settled. `answer` is `candidate` (embed it and ask the catalog), `void` (empty shelf) or
+    `not_assessable` (with `reason`). `remembered`: nothing was found there, it was looked at for its `Place`.
     """
 
     position: int
     box: Box
     answer: str = "candidate"
     reason: str | None = None
+    remembered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A product a detector saw: its box, and how sure it is, 0..1."""
+
+    box: Box
+    score: float
+
+
+class Finder(Protocol):
+    """Finds products of any kind: one box a facing, in no order, none where there is nothing."""
+
+    def __call__(self, image: Image) -> list[Found]: ...
 
 
 class Detector(Protocol):
-    """Finds regions. `fixed` are the camera's own boxes, empty where it has none."""
+    """Finds regions. `fixed` are the camera's own boxes, empty where it has none; `places` what a camera remembers that
+    finds facings by itself, None for any other."""
 
-    def __call__(self, image: Image, fixed: Sequence[Box]) -> list[Region]: ...
+    def __call__(self, image: Image, fixed: Sequence[Box], places: Sequence[Place] | None = None) -> list[Region]: ...
 
 
 class Cropper(Protocol):

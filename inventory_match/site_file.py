@@ -26,10 +26,14 @@
     kind = "shelf"                           # or "product": one product a photo
     keys = "cams/aisle-1/"                   # a prefix, or a pattern: "{store}/{camera}/{captured_at}.jpg"
     expected_every = "15m"                   # silence for longer raises camera.silent
-    regions = [[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]]  # kind shelf: one facing each, x0 y0 x1 y1 in fractions
+    regions = [[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]]  # kind shelf: one facing each, x0 y0 x1 y1 in fractions;
+                                             # without regions the camera finds the facings by itself
+    rows = [2, 3]                            # kind shelf: the location's rows it sees, from the top; default: 1, 2, 3, ...
     # records = "received"                   # kind product: each photo books one unit in
 
 The more specific policy wins key by key: defaults, category, store, category in a store, product, product in a store.
+Several shelf cameras may watch one location. Of each of its rows the newest view counts, and views are never added up: so two
+cameras that show the same row must both show all of it. Cameras that each show a part of a row need locations of their own.
 All mistakes are told at once, each with file, line, key and cure.
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -63,6 +64,14 @@ def _all_different(regions: list[list[float]]) -> list[list[float]]:
     return regions
 
 
+def _downwards(rows: list[int]) -> list[int]:
+    if not rows:
+        raise ValueError("names no row; leave the key out where the camera sees the location from its first row on")
+    if any(lower <= upper for upper, lower in pairwise(rows)):
+        raise ValueError(f"{rows} does not go from the top down; write each row once, the smallest number first")
+    return rows
+
+
 def _all_as_none(value: object) -> object:
     return None if value == "all" else value
 
@@ -84,6 +93,8 @@ Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Region = Annotated[list[float], Field(min_length=4, max_length=4), AfterValidator(_inside)]
 """x0, y0, x1, y1 in fractions of the image."""
 Least1 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Row = Annotated[int, Field(strict=True, ge=1, le=1000)]
+"""A shelf row of a location, 1 at the top."""
 
 
 class _Table(BaseModel):
@@ -123,6 +134,7 @@ class CameraModel(_Table):
     expected_every: Annotated[timedelta, BeforeValidator(_interval)] | None = None
     records: Literal["received"] | None = None
     regions: Annotated[list[Region], AfterValidator(_all_different)] = []
+    rows: Annotated[list[Row], AfterValidator(_downwards)] = []
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> CameraModel:
@@ -130,15 +142,16 @@ class CameraModel(_Table):
             raise ValueError('records = "received" is for kind "product": a shelf camera counts; remove records')
         if self.regions and self.kind != "shelf":
             raise ValueError('regions are for kind "shelf": a product photo shows one product; remove regions')
+        if self.rows and self.kind != "shelf":
+            raise ValueError('rows are for kind "shelf": a product photo shows one product; remove rows')
         return self
 
     def camera(self, store: str, position: int) -> Camera:
         # The codes go into the pattern at once: so each camera has a beginning of the key of its own.
         pattern = self.keys.replace("{store}", store).replace("{camera}", self.id)
         regions = tuple(Box(*corners) for corners in self.regions)
-        return Camera(
-            self.id, store, self.location, self.kind, pattern, self.records, regions, self.expected_every, position
-        )
+        seen = self.records, regions, self.expected_every
+        return Camera(self.id, store, self.location, self.kind, pattern, *seen, position, tuple(self.rows))
 
 
 class _Scopes(_Table):

@@ -69,7 +69,7 @@ def show(app: App) -> None:
     )
     table(
         "cameras",
-        ("camera", "store", "location", "kind", "keys", "regions", "expected every", "records"),
+        ("camera", "store", "location", "kind", "keys", "regions", "rows", "expected every", "records"),
         [
             (
                 c.camera,
@@ -77,7 +77,8 @@ def show(app: App) -> None:
                 c.location,
                 c.kind,
                 c.key_pattern,
-                len(c.regions),
+                len(c.regions) or ("found" if c.kind == "shelf" else 0),
+                _shown(c.rows) if c.rows else None,
                 _shown(c.expected_interval),
                 c.records,
             )
@@ -111,6 +112,8 @@ def _shown(value: object) -> str:
                 (size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0
             )
             return f"{seconds // size}{unit}"
+        case (int() as first, *others):
+            return ", ".join(map(str, (first, *others)))
         case frozenset() | tuple() | list():
             several = sorted(map(str, value)) if isinstance(value, frozenset) else [str(each) for each in value]
             return ", ".join(several) if len(several) <= 3 and isinstance(value, frozenset) else str(len(several))

@@ -66,17 +66,25 @@ def levels(session: Session, store: str, location: str) -> dict[str, Level]:
     }
 
 
-def believed(session: Session, store: str, location: str) -> dict[str, int]:
-    """Facings of the products that a camera counted at the location and that are not settled at zero."""
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Facings a camera counted, not settled at zero, and the camera that counted last."""
+
+    facings: int
+    camera: str
+
+
+def believed(session: Session, store: str, location: str) -> dict[str, Believed]:
+    """The products that cameras counted at the location and that are not settled at zero."""
     rows = session.execute(
-        select(StockLevel.sku, func.coalesce(StockLevel.facings, 0).label("facings")).where(
+        select(StockLevel.sku, func.coalesce(StockLevel.facings, 0).label("facings"), StockLevel.camera).where(
             StockLevel.store == store,
             StockLevel.location == location,
             StockLevel.camera.is_not(None),
             (StockLevel.units > 0) | (StockLevel.pending_photos > 0),
         )
     )
-    return {row.sku: row.facings for row in rows}
+    return {row.sku: Believed(row.facings, str(row.camera)) for row in rows}
 
 
 def append_count(session: Session, counted: Counted, effect: Effect, level: Level) -> bool:

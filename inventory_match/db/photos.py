@@ -17,8 +17,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from inventory_match.domain.photos import Box, Captured, ObjectRef, ObjectRemoved, PhotoState, PhotoUploaded, Quality
+from inventory_match.domain.places import Place
 from inventory_match.domain.site import Camera as Watching
 
+from . import places
 from .models import Camera, ObjectRemoval, Photo, RejectedMessage
 
 LONGEST_CAUSE = 600
@@ -37,7 +39,11 @@ ANEW: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A photo one worker may work on until its lease ends, at `until`, which with `attempt` fences later writes."""
+    """A photo one worker may work on until its lease ends, at `until`, which with `attempt` fences later writes.
+
+    `rows`: the location's rows its camera sees (`domain.rows`). `places`: what its camera remembers, at the time of the claim;
+    None where it has fixed regions, or takes no shelf photos.
+    """
 
     id: int
     ref: ObjectRef
@@ -52,6 +58,8 @@ class Claimed:
     kind: str
     records: str | None
     regions: tuple[Box, ...]
+    rows: tuple[int, ...]
+    places: tuple[Place, ...] | None
 
 
 def register(
@@ -130,7 +138,7 @@ def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) 
         return None
     found = session.execute(
         text(
-            "select c.kind, c.records, c.regions, s.timezone from inventory_match.camera c"
+            "select c.kind, c.records, c.regions, c.shelf_rows, s.timezone from inventory_match.camera c"
             " join inventory_match.store s using (store) where c.camera = :camera"
         ),
         {"camera": taken.camera},
@@ -153,6 +161,8 @@ def claim(session: Session, photo_id: int, lease: timedelta, max_attempts: int) 
         kind=found.kind,
         records=found.records,
         regions=tuple(Box(*corners) for corners in found.regions),
+        rows=tuple(found.shelf_rows),
+        places=places.load(session, str(taken.camera)) if found.kind == "shelf" and not found.regions else None,
     )
 
 

@@ -76,6 +76,7 @@ def cameras(session: Session) -> list[Camera]:
             row.records,
             tuple(Box(*corners) for corners in row.regions),
             row.expected_interval,
+            rows=tuple(row.shelf_rows),
         )
         for row in rows
     ]

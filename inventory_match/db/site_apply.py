@@ -19,7 +19,7 @@ from inventory_match.domain.photos import Box
 from inventory_match.domain.site import Camera, Site
 from inventory_match.domain.site_changes import Change, changes
 
-from .models import Assortment, Location, PolicyRule, RegionOwner, Store
+from .models import Assortment, Location, Place, PolicyRule, RegionOwner, Store
 from .models import Camera as CameraRow
 from .site import load
 from .watch import mark_dirty
@@ -172,6 +172,7 @@ def _camera_row(camera: Camera) -> dict[str, Any]:
         "key_pattern": camera.key_pattern,
         "records": camera.records,
         "regions": [[box.x0, box.y0, box.x1, box.y1] for box in camera.regions],
+        "shelf_rows": list(camera.rows),
         "expected_interval": camera.expected_interval,
         "active": True,
         "silent_since": None,
@@ -179,19 +180,24 @@ def _camera_row(camera: Camera) -> dict[str, Any]:
 
 
 def _disown_regions(session: Session, old: dict[str, Camera], new: dict[str, Camera]) -> None:
-    """A region that was moved belongs to no product any more: a void in it says nothing about the old place."""
+    """A region that was moved belongs to no product any more: a void in it says nothing about the old place.
+
+    So with all places of a camera that looks elsewhere now, or begins or ceases to find facings by itself.
+    """
     for code, before in old.items():
         after = new.get(code)
-        elsewhere = after is None or (after.store, after.location, after.kind) != (
-            before.store,
-            before.location,
-            before.kind,
-        )
+        elsewhere = after is None or _looks_at(after) != _looks_at(before)
         kept_regions: Sequence[Box] = () if after is None or elsewhere else after.regions
         moved = [i for i, box in enumerate(before.regions) if i >= len(kept_regions) or kept_regions[i] != box]
         if moved or elsewhere:
             where = [RegionOwner.camera == code] + ([] if elsewhere else [RegionOwner.position.in_(moved)])
             session.execute(delete(RegionOwner).where(*where))
+        if elsewhere:
+            session.execute(delete(Place).where(Place.camera == code))
+
+
+def _looks_at(camera: Camera) -> tuple[str, str, str, bool]:
+    return camera.store, camera.location, camera.kind, bool(camera.regions)
 
 
 def _write_assortments(session: Session, site: Site) -> None:

@@ -16,7 +16,10 @@ from .rules import Key, Problem, Rule, rule_problems
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What watches a location. `kind` is `product` or `shelf`; `position` is its place in the file, for messages only."""
+    """What watches a location. `kind` is `product` or `shelf`; `position` is its place in the file, for messages only.
+
+    A shelf camera without `regions` finds facings by itself. `rows`: which shelf rows of the location it sees, see `row`.
+    """
 
     camera: str
     store: str
@@ -27,6 +30,7 @@ class Camera:
     regions: tuple[Box, ...] = ()
     expected_interval: timedelta | None = None
     position: int = field(default=0, compare=False)
+    rows: tuple[int, ...] = ()
 
     @property
     def spelt_pattern(self) -> str:
@@ -101,7 +105,6 @@ def _camera_problems(site: Site) -> Iterator[Problem]:
     places = {store.store: store.locations for store in site.stores}
     ids: dict[str, Camera] = {}
     prefixes: dict[str, list[Camera]] = {}
-    shelves: dict[tuple[str, str], Camera] = {}
     for camera in site.cameras:
         if camera.location not in places[camera.store]:
             yield _no_location(camera, sorted(places[camera.store]))
@@ -116,10 +119,6 @@ def _camera_problems(site: Site) -> Iterator[Problem]:
                 yield Problem(camera.key("keys"), claimed, "put something of its own into each, such as {camera}")
                 break
         alike.append(camera)
-        place = camera.store, camera.location
-        if camera.kind == "shelf" and (other := shelves.setdefault(place, camera)) is not camera:
-            watched = f"location {camera.location!r} already has the shelf camera {other.camera!r}"
-            yield Problem(camera.key("location"), watched, "give each shelf camera a location of its own")
 
 
 def _no_location(camera: Camera, known: list[str]) -> Problem:

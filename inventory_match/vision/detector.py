@@ -1,4 +1,4 @@
-"""Where products may stand, for cameras whose places are known beforehand: one box a facing, or the whole photo.
+"""Where products may stand, where that is known beforehand: one box a facing, or the whole photo; `facings` finds them.
 
 Each place is measured on a small copy of its middle, which neighbours, noise and the camera's pixel count hardly touch:
 
@@ -71,7 +71,7 @@ def texture(image: Image) -> Texture:
 
 @dataclass(frozen=True, slots=True)
 class FixedRegions:
-    """Satisfies `ports.Detector`: one region a fixed box, its position being the box's place in the list.
+    """Judges boxes in which something may stand: one region a box, its position being the box's place in the list.
 
     `void_edges`, `void_contrast`: below both a place looks empty; it is, where a shelf edge of at least `min_shelf_edge`
     runs along it or its colour is within `max_difference` of the background. `min_brightness`, `max_blown`, `min_focus`:
@@ -89,10 +89,12 @@ class FixedRegions:
 
     def __call__(self, image: Image, fixed: Sequence[Box]) -> list[Region]:
         """Regions of `image`, RGB uint8 (h, w, 3); without fixed boxes the whole photo, void only if it is blank."""
-        if not fixed:
-            return [self._whole(image)]
-        regions = [self._place(position, box, texture(crop(image, box))) for position, box in enumerate(fixed)]
-        beside = background(image, fixed)
+        return self.look(image, fixed, among=fixed) if fixed else [self._whole(image)]
+
+    def look(self, image: Image, boxes: Sequence[Box], among: Sequence[Box]) -> list[Region]:
+        """What each of `boxes` shows; `among`: all boxes in which something may stand, outside of which lies the bare shelf."""
+        regions = [self._place(position, box, texture(crop(image, box))) for position, box in enumerate(boxes)]
+        beside = background(image, among)
         return [self._believed(image, region, beside) if region.answer == "void" else region for region in regions]
 
     def _believed(self, image: Image, void: Region, beside: NDArray[np.float32] | None) -> Region:
@@ -115,12 +117,16 @@ class FixedRegions:
         return Region(0, WHOLE, "void" if blank else "candidate")
 
     def _place(self, position: int, box: Box, seen: Texture) -> Region:
-        if reason := self._obstacle(seen):
+        if reason := self._obstacle_in(seen):
             return Region(position, box, "not_assessable", reason)
         empty = seen.edges < self.void_edges and seen.contrast < self.void_contrast
         return Region(position, box, "void" if empty else "candidate")
 
-    def _obstacle(self, seen: Texture) -> str | None:
+    def obstacle(self, image: Image) -> str | None:
+        """Why nothing can be told from an image, or a part of one: too dark, blown out or blurred; None where it can."""
+        return self._obstacle_in(texture(image))
+
+    def _obstacle_in(self, seen: Texture) -> str | None:
         if seen.brightness < self.min_brightness:
             return f"too dark: brightness {seen.brightness:.1f} is below {self.min_brightness:.1f}"
         if seen.blown > self.max_blown:

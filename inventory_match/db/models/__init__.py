@@ -3,9 +3,9 @@
 from .base import SCHEMA, Base
 from .catalog import Encoder, EncoderBuild, EncoderFailure, Product, ReferenceEmbedding, ReferencePhoto
 from .operations import Chore
-from .photos import ObjectRemoval, Photo, RejectedMessage, Sighting
+from .photos import ObjectRemoval, Photo, RejectedMessage, ShelfFacing, Sighting
 from .review import ReviewAnswer
-from .site import Assortment, Camera, Location, PolicyRule, RegionOwner, Store
+from .site import Assortment, Camera, Location, Place, PolicyRule, RegionOwner, Store
 from .stock import Reorder, StockEvent, StockLevel, StockWatch
 from .webhooks import Delivery, DeliveryAttempt, Message, WebhookEndpoint, WebhookSecret
 
@@ -24,6 +24,7 @@ __all__ = [
     "Message",
     "ObjectRemoval",
     "Photo",
+    "Place",
     "PolicyRule",
     "Product",
     "ReferenceEmbedding",
@@ -32,6 +33,7 @@ __all__ = [
     "RejectedMessage",
     "Reorder",
     "ReviewAnswer",
+    "ShelfFacing",
     "Sighting",
     "StockEvent",
     "StockLevel",

@@ -114,3 +114,37 @@ class Sighting(Base):
         CheckConstraint("(answer = 'product') = (sku is not null)", name="product_has_sku"),
         Index("ix_sighting_unknown", "photo_id", postgresql_where=text("answer = 'unknown'")),
     )
+
+
+class ShelfFacing(Base):
+    """One facing of a settled shelf photo: which row of its location (1 at the top), which place in it (1 at the left)."""
+
+    __tablename__ = "shelf_facing"
+    photo_id: Mapped[int] = mapped_column(ForeignKey(Photo.id, ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    store: Mapped[str]
+    location: Mapped[str]
+    camera: Mapped[str]
+    shelf_row: Mapped[int]
+    place_in_row: Mapped[int]
+    x0: Mapped[float] = mapped_column(Float)
+    y0: Mapped[float] = mapped_column(Float)
+    x1: Mapped[float] = mapped_column(Float)
+    y1: Mapped[float] = mapped_column(Float)
+    answer: Mapped[str]
+    sku: Mapped[str | None]
+    similarity: Mapped[float | None] = mapped_column(Float)
+    captured_at: Mapped[Moment]
+    __table_args__ = (
+        CheckConstraint("answer in ('product', 'unknown', 'void', 'not_assessable')", name="answer"),
+        CheckConstraint("(answer = 'product') = (sku is not null)", name="product_has_sku"),
+        CheckConstraint("shelf_row >= 1 and place_in_row >= 1", name="counted_from_one"),
+        Index(
+            "ix_shelf_facing_assessed",
+            "camera",
+            "shelf_row",
+            "captured_at",
+            "photo_id",
+            postgresql_where=text("answer <> 'not_assessable'"),
+        ),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,7 +34,9 @@ class Location(Base):
 
 
 class Camera(Base):
-    """What watches a location. `regions`: boxes [x0, y0, x1, y1] in fractions of the image, one facing each."""
+    """What watches a location. `regions`: boxes [x0, y0, x1, y1] in fractions of the image, one facing each; a shelf camera
+    without them finds facings by itself. `shelf_rows`: which rows of the location it sees, empty: from the first one on.
+    `places_given`: the last number given to a `Place`."""
 
     __tablename__ = "camera"
     camera: Mapped[str] = mapped_column(primary_key=True)
@@ -44,6 +46,8 @@ class Camera(Base):
     key_pattern: Mapped[str]
     records: Mapped[str | None]
     regions: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    shelf_rows: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    places_given: Mapped[int] = mapped_column(server_default=text("0"))
     expected_interval: Mapped[timedelta | None]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[Now]
@@ -52,13 +56,6 @@ class Camera(Base):
         ForeignKeyConstraint(["store", "location"], [Location.store, Location.location]),
         CheckConstraint("kind in ('product', 'shelf')", name="kind"),
         CheckConstraint("records is null or records = 'received'", name="records"),
-        Index(
-            "uq_camera_shelf_location",
-            "store",
-            "location",
-            unique=True,
-            postgresql_where=text("kind = 'shelf' and active"),
-        ),
     )
 
 
@@ -70,6 +67,22 @@ class RegionOwner(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     sku: Mapped[str]
     confirmed_at: Mapped[Moment]
+
+
+class Place(Base):
+    """Where a camera that finds facings by itself last saw something stand; `region_owner` says whose it is.
+
+    `position` is given once and never again. `seen_at`: when something was last seen to stand there.
+    """
+
+    __tablename__ = "place"
+    camera: Mapped[str] = mapped_column(ForeignKey(Camera.camera, ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    x0: Mapped[float] = mapped_column(Float)
+    y0: Mapped[float] = mapped_column(Float)
+    x1: Mapped[float] = mapped_column(Float)
+    y1: Mapped[float] = mapped_column(Float)
+    seen_at: Mapped[Moment]
 
 
 class Assortment(Base):

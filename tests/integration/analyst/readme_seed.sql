@@ -3,8 +3,8 @@ set search_path = inventory_match, public;
 
 insert into store (store, name, timezone) values ('mitte', 'Berlin Mitte', 'Europe/Berlin');
 insert into location (store, location, name) values ('mitte', 'shelf-1', 'Snacks'), ('mitte', 'backroom', 'Back room');
-insert into camera (camera, store, location, kind, key_pattern) values
-    ('snacks', 'mitte', 'shelf-1', 'shelf', 'mitte/snacks/');
+insert into camera (camera, store, location, kind, key_pattern, regions) values
+    ('snacks', 'mitte', 'shelf-1', 'shelf', 'mitte/snacks/', '[[0.05, 0.1, 0.2, 0.9], [0.25, 0.1, 0.4, 0.9], [0.45, 0.1, 0.6, 0.9]]');
 insert into product (sku, name, category) values
     ('oat-bar', 'Oat Bar', 'snacks'), ('nut-bar', 'Nut Bar', 'snacks'), ('fig-bar', 'Fig Bar', 'snacks'),
     ('green-tea', 'Green Tea', 'drinks');
@@ -42,6 +42,10 @@ insert into sighting (photo_id, position, x0, y0, x1, y1, answer, outcome, sku, 
     (2, 1, 0.25, 0.1, 0.4, 0.9, 'void', null, null, null, null, 'void', '[]', null),
     (2, 2, 0.45, 0.1, 0.6, 0.9, 'unknown', 'ambiguous', null, 0.81, 0.01, 'lead of 0.010 over fig-bar is below 0.050',
      '[{"sku": "nut-bar", "similarity": 0.81}, {"sku": "fig-bar", "similarity": 0.80}]', 1);
+insert into shelf_facing
+    select g.photo_id, g.position, f.store, f.location, f.camera, 1, g.position + 1, g.x0, g.y0, g.x1, g.y1, g.answer, g.sku,
+           g.similarity, f.captured_at
+    from sighting g join photo f on f.id = g.photo_id;
 
 insert into stock_event (idempotency_key, kind, effect, store, location, sku, facings, depth, units, photo_id, observed_at, actor) values
     ('1', 'counted_person', 'moved', 'mitte', 'shelf-1', 'oat-bar', 4, 1, 4, null, '2026-03-02 07:30Z', 'ann'),

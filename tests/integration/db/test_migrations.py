@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from psycopg import errors
 from sqlalchemy import Engine, inspect, text
 
 from inventory_match.bootstrap import App, migrations
@@ -82,6 +83,26 @@ def test_the_bounds_of_functions_go_on_the_way_down_and_nothing_else(empty: Engi
     assert functions() == before
 
 
+def test_the_version_that_knows_one_shelf_camera_a_location_is_not_gone_back_to_while_there_are_two(app: App) -> None:
+    with app.engine.begin() as connection:
+        connection.execute(text("insert into inventory_match.store (store, name) values ('s1', 'One')"))
+        connection.execute(text("insert into inventory_match.location values ('s1', 'bay', 'Bay')"))
+        for code in ("high", "low"):
+            camera = "insert into inventory_match.camera (camera, store, location, kind, key_pattern)"
+            connection.execute(text(f"{camera} values (:code, 's1', 'bay', 'shelf', :code)"), {"code": code})
+            owner = "insert into inventory_match.region_owner values (:code, 1, 'A', now())"
+            connection.execute(text(owner), {"code": code})
+    with pytest.raises(errors.RaiseException, match="bay has several shelf cameras"):
+        migrate.downgrade(app.engine, migrations(), "0006")
+    with app.engine.begin() as connection:
+        assert migrate.current(connection) == migrate.head(migrations())
+        connection.execute(text("update inventory_match.camera set active = false where camera = 'low'"))
+    migrate.downgrade(app.engine, migrations(), "0006")
+    with app.engine.connect() as connection:
+        owned = connection.execute(text("select count(*) from inventory_match.region_owner")).scalar_one()
+        assert owned == 0, "what is the number of a place to 0007 would be the whole photo to 0006"
+
+
 def test_drift_is_noticed(app: App) -> None:
     with app.engine.begin() as connection:
         connection.execute(text("alter table inventory_match.product drop column description"))
@@ -120,7 +141,7 @@ def test_every_view_and_public_function_has_a_comment(engine: Engine) -> None:
                 "      or has_function_privilege('inventory_writer', oid, 'execute'))"
             )
         ).all()
-    assert len(views) == 14
+    assert len(views) == 16
     assert len(granted) == 7
     assert [row[0] for row in [*views, *granted] if not row[1]] == []
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from inventory_match import site_file
 from inventory_match.db import site as rows
-from inventory_match.db.models import Camera, Photo, Product, RegionOwner, StockWatch
+from inventory_match.db.models import Camera, Photo, Place, Product, RegionOwner, StockWatch
 from inventory_match.db.site_apply import apply, kept, warnings
 from inventory_match.domain.site import Site
 from inventory_match.domain.site_changes import Change
@@ -185,6 +185,33 @@ def test_a_region_that_moved_belongs_to_nobody(session: Session) -> None:
     assert session.scalars(select(RegionOwner.position)).all() == [0]
     apply(session, parsed(S1.replace('id = "left"', 'id = "new"')))
     assert session.scalars(select(RegionOwner.position)).all() == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [('location = "b"', 'location = "a"'), ('jpg"', 'jpg"\nregions = [[0, 0, 1, 1]]'), ('"right"', '"new"')],
+)
+def test_a_camera_that_looks_elsewhere_or_is_given_regions_forgets_its_places(
+    session: Session, changed: tuple[str, str]
+) -> None:
+    apply(session, parsed(S1))
+    session.add(Place(camera="right", position=1, x0=0, y0=0, x1=1, y1=1, seen_at=NOW))
+    session.add(RegionOwner(camera="right", position=1, sku="cola", confirmed_at=NOW))
+    session.flush()
+    apply(session, parsed(S1.replace("captured_at}.jpg", "any}.jpg")))
+    assert len(session.scalars(select(Place.position)).all()) == 1, "a change of its keys moves no place"
+    apply(session, parsed(S1.replace(*changed)))
+    assert session.scalars(select(Place.position)).all() == []
+    assert session.scalars(select(RegionOwner.position)).all() == []
+
+
+def test_two_cameras_of_one_location_and_the_rows_they_see_are_read_back(session: Session) -> None:
+    site = parsed(S1.replace('location = "b"', 'location = "a"\nrows = [2, 3]'))
+    apply(session, site)
+    assert rows.load(session).cameras == site.cameras
+    assert [camera.rows for camera in site.cameras] == [(), (2, 3)]
+    (change,) = apply(session, parsed(S1.replace('location = "b"', 'location = "a"')))
+    assert (change.before, change.after) == ({"rows": (2, 3)}, {"rows": ()})
 
 
 def test_a_changed_policy_is_judged_again_where_it_matters(session: Session) -> None:

@@ -103,6 +103,13 @@ def test_the_example_in_the_documentation_is_right() -> None:
     assert len(site.cameras[0].regions) == 2
 
 
+def test_shelf_cameras_may_share_a_location_and_say_which_of_its_rows_they_see() -> None:
+    low = CAMERA.format("d", "a", "shelf", "l/") + "rows = [3, 4]"
+    upper, lower = site_file.parse(SHOP + CAMERA.format("c", "a", "shelf", "k/") + low, "f").site.cameras
+    assert (upper.location, upper.rows) == ("a", ())
+    assert (lower.location, lower.rows) == ("a", (3, 4))
+
+
 def test_a_file_without_rules_for_all_stores_says_nothing_about_them() -> None:
     assert site_file.parse('[stores.s1]\nname = "x"', "f").site.common is None
     assert site_file.parse("[categories]", "f").site.common == ()
@@ -200,9 +207,24 @@ CAMERA = '[[stores.s1.cameras]]\nid = "{}"\nlocation = "{}"\nkind = "{}"\nkeys =
             "claimed by camera 'c' too",
         ),
         (
-            SHOP + CAMERA.format("c", "a", "shelf", "k/") + CAMERA.format("d", "a", "shelf", "l/"),
-            "f:12: stores.s1.cameras[2].location:",
-            "already has the shelf camera 'c'",
+            SHOP + CAMERA.format("c", "a", "product", "k/") + "rows = [1]",
+            "f:5: stores.s1.cameras[1]:",
+            "remove rows",
+        ),
+        (
+            SHOP + CAMERA.format("c", "a", "shelf", "k/") + "rows = [2, 1]",
+            "f:10: stores.s1.cameras[1].rows:",
+            "does not go from the top down",
+        ),
+        (
+            SHOP + CAMERA.format("c", "a", "shelf", "k/") + "rows = []",
+            "f:10: stores.s1.cameras[1].rows:",
+            "names no row",
+        ),
+        (
+            SHOP + CAMERA.format("c", "a", "shelf", "k/") + "rows = [0]",
+            "f:10: stores.s1.cameras[1].rows[1]:",
+            "greater than or equal to 1",
         ),
     ],
 )
