@@ -48,3 +48,17 @@ def _beside(one: Extent, other: Extent) -> bool:
     apart = one.x + one.w <= other.x or other.x + other.w <= one.x
     level = other.y <= one.middle <= other.y + other.h or one.y <= other.middle <= one.y + one.h
     return apart and level
+
+
+def columns_of(row: Sequence[Extent]) -> list[list[int]]:
+    """The numbers of what stands in a row, column by column from the left, each from the lowest up: what shares half of the
+    narrower one's width is stacked."""
+    columns: list[list[int]] = []
+    for number in sorted(range(len(row)), key=lambda number: (row[number].x + row[number].w / 2, number)):
+        one = row[number]
+        last = row[columns[-1][0]] if columns else None
+        if last is not None and min(one.x + one.w, last.x + last.w) - max(one.x, last.x) >= min(one.w, last.w) / 2:
+            columns[-1].append(number)
+        else:
+            columns.append([number])
+    return [sorted(column, key=lambda number: -(row[number].y + row[number].h)) for column in columns]
