@@ -162,8 +162,7 @@ class App:
         with self.unit_of_work() as session:
             row = catalog.active_encoder(session)
         thresholds = self.overridden(Thresholds.from_mapping(row.thresholds))
-        settings = self.settings
-        return self.encoder_files.encoder(row), Rules(thresholds, settings.candidates, settings.exact_search_below)
+        return self.encoder_files.encoder(row), self._rules(thresholds)
 
     def sight(self) -> tuple[Eyes, Rules]:
         """What one photo is seen and settled with. Asked anew for each, because the active encoder may be another by then."""
@@ -211,7 +210,11 @@ class App:
     @cached_property
     def rules(self) -> Rules:
         """With the thresholds of the configured encoder; see `active_encoder` for those that serve."""
-        return Rules(self.thresholds, self.settings.candidates, self.settings.exact_search_below)
+        return self._rules(self.thresholds)
+
+    def _rules(self, thresholds: Thresholds) -> Rules:
+        settings = self.settings
+        return Rules(thresholds, settings.candidates, settings.exact_search_below, settings.expected_margins)
 
     @cached_property
     def patience(self) -> Patience:

@@ -15,8 +15,8 @@ Planogram Compliance service of Azure, alone or as the `planogram` of its reques
     {"products": [{"id", "name", "w", "h"}], "fixtures": [{"id", "w", "h", "x", "y"}],
      "positions": [{"id", "productId", "fixtureId", "x", "y"}]}
 
-A product is named by its sku or its GTIN; in the last shape its id is one of these, or else its name is. All mistakes are told at
-once, each with file, key and cure, and in TOML with the line.
+A product is named by its sku or its GTIN; in the last shape its id is one of these, or else its name is. All mistakes are told
+at once, each with file, key and cure, and in TOML with the line.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ _COMMANDS = {
     "site": "site",
     "catalog": "catalog",
     "photos": "photos",
+    "planogram": "planogram",
     "review": "review",
     "explain": "explain",
     "stock": "stock",

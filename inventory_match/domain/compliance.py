@@ -9,6 +9,7 @@ a covered lens explains as well as an empty shelf. Only yes and no count as asse
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,18 +106,23 @@ def compare(expected: Sequence[Expected], seen: Sequence[Facing]) -> list[Judged
 
 
 def summary(judged: Iterable[Judged]) -> Summary:
-    """Eligible are all expected facings, assessed those whose answer is yes or no."""
-    found = list(judged)
-    by = {verdict: sum(one.verdict is verdict for one in found) for verdict in Verdict}
-    no = by[Verdict.MISPLACED] + by[Verdict.MISSING]
-    assessed = by[Verdict.COMPLIANT] + no
+    """The figures of a comparison."""
+    return tally((one.verdict, one.gap) for one in judged)
+
+
+def tally(verdicts: Iterable[tuple[Verdict, bool]]) -> Summary:
+    """Of verdicts, each with whether it is a gap. Eligible are all expected facings, assessed those whose answer is yes or
+    no."""
+    found = list(verdicts)
+    by = Counter(verdict for verdict, _ in found)
+    assessed = by[Verdict.COMPLIANT] + by[Verdict.MISPLACED] + by[Verdict.MISSING]
     return Summary(
         eligible=assessed + by[Verdict.NEEDS_REVIEW] + by[Verdict.NOT_ASSESSABLE],
         assessed=assessed,
         compliant=by[Verdict.COMPLIANT],
         misplaced=by[Verdict.MISPLACED],
         missing=by[Verdict.MISSING],
-        gaps=sum(one.gap for one in found),
+        gaps=sum(gap for _, gap in found),
         extra=by[Verdict.EXTRA],
         needs_review=by[Verdict.NEEDS_REVIEW],
         not_assessable=by[Verdict.NOT_ASSESSABLE],

@@ -129,7 +129,8 @@ def test_the_rule_says_what_was_known_beforehand_and_what_it_weighed() -> None:
         "lead of 0.020 over sku-1 is below 0.125; sku-1 is expected there (planogram 7): with 0.150 for that its lead is"
         " 0.130 >= 0.125"
     )
-    assert (decision.similarity, decision.margin) == (0.73, pytest.approx(-0.02)), "the picture's own figures"
+    assert decision.similarity == 0.73, "the picture's own"
+    assert decision.margin == pytest.approx(-0.02)
 
 
 def test_what_resembles_an_expected_product_too_little_stays_unknown() -> None:

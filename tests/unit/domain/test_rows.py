@@ -57,7 +57,9 @@ def test_boards_that_slope_by_more_than_their_distance_over_the_photo_are_still_
 
 def test_boards_that_run_together_to_one_side_are_still_rows() -> None:
     """As in a photo taken from the left: what is farther away is smaller, and nearer to the middle of the picture."""
-    shelf = [box for at in (0.2, 0.35, 0.5, 0.65, 0.8) for box in board(at, [0.12, 0.08, 0.12, 0.1, 0.12, 0.12, 0.09, 0.12])]
+    shelf = [
+        box for at in (0.2, 0.35, 0.5, 0.65, 0.8) for box in board(at, [0.12, 0.08, 0.12, 0.1, 0.12, 0.12, 0.09, 0.12])
+    ]
     seen = [
         Box(box.x0, 0.5 + (box.y0 - 0.5) * nearer, box.x1, 0.5 + (box.y1 - 0.5) * nearer)
         for box in shelf
