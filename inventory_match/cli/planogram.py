@@ -105,9 +105,11 @@ def list_(app: App, ended: bool) -> None:
         "Planograms",
         ("id", "store", "location", "camera", "name", "rows", "facings", "since", "by", "until"),
         (
-            (k.id, k.shelf.store, k.shelf.location, k.shelf.camera, k.plan.name, k.plan.rows, k.plan.facings)
-            + (brief(k.applied_at), k.applied_by, brief(k.ended_at))
-            for k in found
+            (
+                *(one.id, one.shelf.store, one.shelf.location, one.shelf.camera, one.plan.name, one.plan.rows),
+                *(one.plan.facings, brief(one.applied_at), one.applied_by, brief(one.ended_at)),
+            )
+            for one in found
         ),
     )
 
@@ -140,14 +142,15 @@ def check(
     as_json: bool,
 ) -> None:
     """Whether shelves are as planned, or, without a plan, as usual: all of them, those of a store, one, or one photo."""
-    given = {"camera": camera, "store": store, "location": location, "photo_id": photo_id}
     if photo_id is not None and (camera or store or location):
         raise InvalidInput("--photo says which shelf it is", cure="leave --camera, --store and --location away")
     view = "planogram_compliance" if photo_id is None else "planogram_log"
     with app.unit_of_work() as session:
-        found = views.read(session, view, _COLUMNS, **given)
-    found = sorted(found, key=lambda one: (one.store, one.location, one.expected_by, one.shelf_row, one.place_in_row))
-    shelves = [(*key, list(these)) for key, these in groupby(found, key=lambda one: one[:2] + (one.expected_by,))]
+        if photo_id is not None and not views.read(session, "photo_log", ("id",), id=photo_id):
+            raise NotFound(f"photo {photo_id} does not exist; `inventory-match photos list` shows them")
+        read = views.read(session, view, _COLUMNS, camera=camera, store=store, location=location, photo_id=photo_id)
+    found = sorted(read, key=lambda one: (one.store, one.location, one.expected_by, one.shelf_row, one.place_in_row))
+    shelves = [(*key, list(these)) for key, these in groupby(found, key=lambda one: (*one[:2], one.expected_by))]
     if as_json:
         click.echo(json.dumps({"shelves": [_as_dict(*shelf) for shelf in shelves]}, indent=2, default=str))
     elif not shelves:
