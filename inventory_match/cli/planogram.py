@@ -86,9 +86,9 @@ def show(app: App, planogram_id: int | None, camera: str | None, store: str | No
             )
     since = f"since {brief(found.applied_at)} by {found.applied_by}"
     until = f", until {brief(found.ended_at)}" if found.ended_at else ""
-    title = f"Planogram {found.id} {found.plan.name!r} of {found.shelf}, {since}{until}"
+    say(f"{found.plan.name!r} of {found.shelf}, {since}{until}")
     table(
-        title,
+        f"Planogram {found.id}",
         ("row", "place", "sku", "facings"),
         ((one.row, one.place, one.sku, one.facings) for one in found.plan.slots),
     )
