@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, text
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from inventory_match.domain.counting import Answer, RegionSeen
 from inventory_match.domain.fusion import RowView
-from inventory_match.domain.rows import arrange, row_of_location
+from inventory_match.domain.rows import Standing, arrange, row_of_location
 
 from .models import ShelfFacing
 
@@ -36,9 +37,8 @@ _OTHER_VIEWS = text("""
 
 def rows(photo: Claimed, sighted: Sequence[Sighted], at: datetime, belongs: Mapping[int, str]) -> list[RowView]:
     """The location's rows that a photo shows, as its camera saw them."""
-    standing = arrange([one.box for one in sighted])
     found: dict[int, list[RegionSeen]] = {}
-    for one, stands in zip(sighted, standing, strict=True):
+    for one, stands in zip(sighted, _standing(sighted), strict=True):
         row = row_of_location(stands.row, photo.rows)
         found.setdefault(row, []).append(RegionSeen(one.position, one.answer, one.sku))
     return [RowView(row, photo.camera, at, tuple(seen), belongs) for row, seen in sorted(found.items())]
@@ -64,7 +64,6 @@ def other_views(session: Session, photo: Claimed, at: datetime) -> list[RowView]
 def save(session: Session, photo: Claimed, sighted: Sequence[Sighted], at: datetime) -> None:
     """Replaces the facings of a photo, taken at `at`: one that is seen anew may show others."""
     session.execute(delete(ShelfFacing).where(ShelfFacing.photo_id == photo.id))
-    standing = arrange([one.box for one in sighted])
     rows = [
         {
             "photo_id": photo.id,
@@ -83,7 +82,15 @@ def save(session: Session, photo: Claimed, sighted: Sequence[Sighted], at: datet
             "similarity": one.decision.similarity if one.decision else None,
             "captured_at": at,
         }
-        for one, stands in zip(sighted, standing, strict=True)
+        for one, stands in zip(sighted, _standing(sighted), strict=True)
     ]
     if rows:
         session.execute(insert(ShelfFacing), rows)
+
+
+def _standing(sighted: Sequence[Sighted]) -> list[Standing]:
+    """Rows and places; what is unknown and less than half as tall as what stands there, such as a price tag, makes no row."""
+    heights = [one.box.y1 - one.box.y0 for one in sighted]
+    usual = median(heights) if heights else 0.0
+    low = {i for i, one in enumerate(sighted) if one.answer is Answer.UNKNOWN and heights[i] < usual / 2}
+    return arrange([one.box for one in sighted], loose=low)

@@ -37,10 +37,14 @@ def give(session: Session, camera: str, last: int) -> None:
 
 def save(session: Session, camera: str, seen: Mapping[int, Box], at: datetime) -> None:
     """Something stands at these positions, seen at `at`."""
-    for position, box in sorted(seen.items()):
-        values = {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "seen_at": at}
-        statement = insert(Place).values(camera=camera, position=position, **values)
-        session.execute(statement.on_conflict_do_update(index_elements=["camera", "position"], set_=values))
+    rows = [
+        {"camera": camera, "position": position, "x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "seen_at": at}
+        for position, box in sorted(seen.items())
+    ]
+    if rows:
+        statement = insert(Place)
+        values = {name: statement.excluded[name] for name in ("x0", "y0", "x1", "y1", "seen_at")}
+        session.execute(statement.on_conflict_do_update(index_elements=["camera", "position"], set_=values), rows)
 
 
 def forget(session: Session, camera: str, positions: Collection[int]) -> None:

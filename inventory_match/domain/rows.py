@@ -11,7 +11,7 @@ neighbour a shelf of nothing but stacks cannot be told from two boards, and is r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -57,9 +57,20 @@ class _Level:
         return self.bottom - self.top
 
 
-def arrange(boxes: Sequence[Box]) -> list[Standing]:
-    """Where each box stands, in the order given. Rows and places are numbered without gaps."""
-    rows = _stacked(_rows(_levelled(boxes)))
+def arrange(boxes: Sequence[Box], loose: Collection[int] = ()) -> list[Standing]:
+    """Where each box stands, in the order given. Rows and places are numbered without gaps.
+
+    `loose`: numbers of boxes that make no row of their own, such as what may be a price tag: they go to the nearest box's.
+    """
+    levelled = _levelled(boxes)
+    firm = [one for one in levelled if one.number not in loose] or levelled
+    rows = _stacked(_rows(firm))
+    for one in levelled:
+        if one not in firm:
+            nearest = min(
+                firm, key=lambda other: (max(one.top - other.bottom, other.top - one.bottom, 0.0), other.number)
+            )
+            next(row for row in rows if nearest in row).append(one)
     found: dict[int, Standing] = {}
     for row, members in enumerate(rows, start=1):
         for place, one in enumerate(_from_the_left(members), start=1):

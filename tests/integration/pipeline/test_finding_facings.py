@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from inventory_match import pipeline
-from inventory_match.db import photos
-from inventory_match.domain.photos import PhotoState
+from inventory_match.db import models, photos
+from inventory_match.domain.photos import Box, PhotoState
 
-from .conftest import Shop
+from .conftest import OPENS, Shop
 from .scenes import found, hang, now, show, slot
 
 
@@ -140,6 +140,17 @@ def test_an_unknown_pack_in_a_products_place_keeps_it_from_being_counted(shop: S
     assert (shop.levels(), places(shop)) == ({"A": 2}, {1: "A", 2: "A"})
 
 
+def test_a_product_whose_old_region_is_no_place_may_be_behind_whatever_is_covered(shop: Shop) -> None:
+    """As where the camera had the whole photo as its one region before it found facings by itself."""
+    show(shop, "BC", minute=0)
+    shop.add_level("A", 3)
+    shop.add(models.RegionOwner(camera="cam", position=0, sku="A", confirmed_at=OPENS))
+    show(shop, "B#", minute=1)
+    assert shop.levels() == {"A": 3, "B": 1, "C": 1}
+    show(shop, "BC", minute=2)
+    assert shop.levels() == {"A": 0, "B": 1, "C": 1}
+
+
 def test_the_same_photo_again_changes_nothing(shop: Shop) -> None:
     show(shop, "AAB", "C", minute=0)
     [photo_id] = shop.kicks.photos
@@ -163,9 +174,9 @@ def test_the_same_photo_again_changes_nothing(shop: Shop) -> None:
 def test_a_late_photo_moves_neither_levels_nor_places_nor_the_shelf(shop: Shop) -> None:
     show(shop, "AAB", minute=5)
     before = shop.levels(), places(shop), now(shop)
-    show(shop, "A.BCC?", minute=1)
-    show(shop, "......", minute=2)
-    assert (shop.levels(), places(shop), now(shop)) == before
+    for minute, shown in enumerate(["A.BCC?", "......"]):
+        show(shop, shown, minute=minute)
+        assert (shop.levels(), places(shop), now(shop)) == before
 
 
 def test_two_photos_looked_at_side_by_side_share_their_new_places(shop: Shop) -> None:
@@ -195,6 +206,14 @@ def test_a_place_that_came_while_a_photo_was_looked_at_is_hidden_on_it_and_not_e
     with shop.app.unit_of_work() as session:
         pipeline.settle(session, seen, shop.rules, seen.captured.at)
     assert (shop.levels(), now(shop)) == ({"A": 1, "B": 1}, ["A#"])
+
+
+def test_a_price_tag_taken_for_something_unknown_makes_no_row(shop: Shop) -> None:
+    rows = ["AA", "?", "BB"]
+    tall = slot(1, 0, 3)
+    flat = Box(tall.x0, tall.y0, tall.x1, tall.y0 + (tall.y1 - tall.y0) / 3)
+    show(shop, *rows, minute=0, boxes=[one for one in found(rows) if one != tall] + [flat])
+    assert [sorted(row) for row in now(shop)] == [["?", "A", "A"], ["B", "B"]]
 
 
 def test_rows_are_kept_however_few_stand_in_them(shop: Shop) -> None:

@@ -88,6 +88,14 @@ def test_rows_whose_boxes_touch_stay_two_where_nothing_reaches_from_one_into_the
     assert standing(grid) == [(row, place) for row in (1, 2, 3) for place in (1, 2, 3, 4)]
 
 
+def test_what_may_be_a_price_tag_makes_no_row_and_shifts_none() -> None:
+    tag = Box(0.07, 0.41, 0.11, 0.44)
+    boxes = [*board(0.4, [0.2] * 3), tag, *board(0.8, [0.2] * 3)]
+    assert max(one.row for one in arrange(boxes)) == 3
+    assert [one.row for one in arrange(boxes, loose={3})] == [1, 1, 1, 1, 2, 2, 2]
+    assert [(one.row, one.place) for one in arrange([tag], loose={0})] == [(1, 1)]
+
+
 @given(st.integers(0, 10_000), st.floats(-0.15, 0.15))
 def test_rows_survive_jitter_slope_and_any_order(seed: int, fall: float) -> None:
     draw = random.Random(seed)
