@@ -237,7 +237,8 @@ class App:
     def _rules(self, thresholds: Thresholds) -> Rules:
         settings = self.settings
         views = ViewLimits(settings.view_similarity, settings.view_layout, settings.view_photos)
-        return Rules(thresholds, settings.candidates, settings.exact_search_below, views)
+        search = settings.candidates, settings.exact_search_below
+        return Rules(thresholds, *search, views=views, expected_margins=settings.expected_margins)
 
     @cached_property
     def patience(self) -> Patience:

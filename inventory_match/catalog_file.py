@@ -1,8 +1,8 @@
 """Reads a catalog CSV: one row a reference photo, several rows of one sku being several photos of one product.
 
-Columns, in any order, by their names in the first line: `sku` and `image` are required; `name`, `category`, `gtin`,
-`description` and `x0`, `y0`, `x1`, `y1` (the product's box in pixels of the picture as a viewer shows it, upright) may be
-there; any other is passed over. An image is a path relative to the CSV, or `s3://bucket/key`. UTF-8, commas.
+Columns, in any order, by their names in the first line: `sku` and `image` are required; `name`, `category`, `brand`,
+`gtin`, `description` and `x0`, `y0`, `x1`, `y1` (the product's box in pixels of the picture as a viewer shows it, upright) may
+be there; any other is passed over. An image is a path relative to the CSV, or `s3://bucket/key`. UTF-8, commas.
 
 A row that is wrong by itself, or contradicts an earlier one, is told with its line and cure, and the others are good. What
 only shows in the picture or in the database is found by `enrol`.
@@ -21,7 +21,7 @@ from inventory_match.domain import gtin
 from inventory_match.domain.errors import InvalidInput
 
 REQUIRED = ("sku", "image")
-FACTS = ("name", "category", "gtin", "description")
+FACTS = ("name", "category", "brand", "gtin", "description")
 CORNERS = ("x0", "y0", "x1", "y1")
 
 
@@ -47,6 +47,7 @@ class CatalogRow:
     gtin: str | None = None
     description: str | None = None
     box: PixelBox | None = None
+    brand: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

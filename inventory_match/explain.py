@@ -61,7 +61,11 @@ class Explanation:
         if thresholds is not None:
             said.append(f"thresholds then: accept {thresholds.accept:.3f}, margin {thresholds.margin:.3f}")
         decided = ", ".join(f"{one.sku} {one.similarity:.3f}" for one in kept.candidates)
-        said += [f"candidates then: {decided or 'none'}", f"encoder: {_called(self.encoder)}"]
+        said.append(f"candidates then: {decided or 'none'}")
+        if kept.prior is not None:
+            expected = ", ".join(sorted(kept.prior.skus)) or "none of them"
+            said.append(f"expected there by {kept.prior.source}: {expected}; weight in a tie {kept.prior.weight:.3f}")
+        said.append(f"encoder: {_called(self.encoder)}")
         if self.active is not None:
             said.append(f"not the active encoder, which is {_called(self.active)}: its similarities would be others")
         return said
@@ -77,6 +81,7 @@ class Explanation:
             "sku": kept.sku,
             "rule": kept.rule,
             "thresholds": kept.thresholds.as_dict() if kept.thresholds else None,
+            "prior": kept.prior.among(kept.candidates) if kept.prior else None,
             "candidates": [{"sku": one.sku, "similarity": one.similarity} for one in kept.candidates],
             "encoder": {"name": self.encoder.name, "sha256": self.encoder.sha256, "active": self.active is None},
             "references": [

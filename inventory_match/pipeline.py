@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from inventory_match import camera_view, measures, placing, ports, shelf
+from inventory_match import beforehand, camera_view, measures, placing, ports, shelf
 from inventory_match.db import catalog, facings, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from inventory_match.db.catalog import Encoder
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.db.photos import Claimed
+    from inventory_match.domain.matching import Prior
 
 _log = structlog.get_logger(__name__)
 
@@ -51,12 +52,14 @@ class Eyes:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How settling decides. `search_exactly_below`: see `db.catalog.nearest`."""
+    """How settling decides. `search_exactly_below`: see `db.catalog.nearest`; `expected_margins`: so many margins weighs in
+    a tie that a product is expected on the shelf."""
 
     thresholds: Thresholds
     candidates: int
     search_exactly_below: int
     views: ViewLimits = field(default_factory=ViewLimits)
+    expected_margins: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,9 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
     if not photos.hold(session, photo):
         return None
     encoder = catalog.encoder_that_saw(session, seen.encoder_sha256)
-    sighted = placing.place(session, photo, seen.regions, _identify(session, seen, encoder, rules))
+    known = beforehand.of_photo(session, photo, seen.captured.at)
+    prior = known.prior(rules.thresholds, rules.expected_margins)
+    sighted = placing.place(session, photo, seen.regions, _identify(session, seen, encoder, rules, prior))
     if moved := camera_view.strange(session, photo, encoder, seen.view, sighted, rules.views):
         sighted = camera_view.hidden(sighted, moved)
     sightings.save(session, photo.id, sighted, encoder.id, rules.thresholds)
@@ -154,6 +159,7 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
         facings.save(session, photo, sighted, moment.at)
         effects = shelf.count_photo(session, moment, sighted)
         placing.keep(session, photo, moment.at, sighted, effects)
+        beforehand.judge(session, known)
     elif photo.records == Kind.RECEIVED:
         shelf.receive_photo(session, moment, sighted)
     state, cause = (PhotoState.NEEDS_REVIEW, moved) if moved else _rest_of(sighted)
@@ -164,7 +170,7 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
     return state
 
 
-def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules) -> list[Sighted]:
+def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules, prior: Prior | None) -> list[Sighted]:
     """An answer for every region: the detector's own, or the catalog's, asked once for all crops of the photo."""
     found = catalog.nearest(
         session, encoder, seen.embeddings, rules.candidates, seen.photo.store, rules.search_exactly_below
@@ -176,9 +182,11 @@ def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules) -> l
             sighted.append(Sighted(region.position, region.box, Answer(region.answer), region.reason or region.answer))
             continue
         embedding, candidates = next(asked)
-        decision = decide(Evidence(candidates), rules.thresholds)
+        decision = decide(Evidence(candidates, prior), rules.thresholds)
         answer = Answer.PRODUCT if decision.outcome is Outcome.MATCHED else Answer.UNKNOWN
-        sighted.append(Sighted(region.position, region.box, answer, decision.rule, decision, candidates, embedding))
+        sighted.append(
+            Sighted(region.position, region.box, answer, decision.rule, decision, candidates, prior, embedding)
+        )
     return sighted
 
 

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     accept_similarity: float | None = Field(default=None, ge=-1, le=1)
     """Overrides the threshold calibrated with the encoder."""
     match_margin: float | None = Field(default=None, ge=0, le=2)
+    expected_margins: float = Field(default=1.0, ge=0, le=10)
+    """In a tie, a product that is planned or usual on the shelf is preferred by so many margins; 0: what is known beforehand
+    decides nothing. Clear matches, however out of place, and unknown products never depend on it."""
     candidates: int = Field(default=5, ge=2, le=50)
     exact_search_below: int = Field(default=20_000, ge=0)
     """Up to this many eligible references the search is exact; above it goes through an index."""

@@ -39,18 +39,15 @@ All mistakes are told at once, each with file, line, key and cure.
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from inventory_match.domain.errors import InvalidInput
-from inventory_match.domain.rules import Key, Problem
+from inventory_match.domain.rules import Problem
 from inventory_match.domain.site import Site, problems
+from inventory_match.file_mistakes import as_problem, refuse, text_of, toml_of
 from inventory_match.site_schema import SiteModel
 from inventory_match.toml_lines import TomlLines
 
@@ -65,73 +62,22 @@ class SiteFile:
 
     def refuse(self, found: Iterable[Problem]) -> None:
         """Raises InvalidInput with all of them, each at its line."""
-        _refuse(self.name, self.lines, found)
+        refuse(self.name, self.lines.line, found)
 
 
 def read(path: Path) -> SiteFile:
     """Raises InvalidInput naming everything that is wrong."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # with the mark some editors begin a file with
-    except OSError as error:
-        raise InvalidInput(f"cannot be read: {error.strerror}", file=str(path), cure="is the path right?") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"is not UTF-8: {error}", file=str(path), cure="save it as UTF-8") from error
-    return parse(text, str(path))
+    return parse(text_of(path), str(path))
 
 
 def parse(text: str, name: str) -> SiteFile:
     """`name` is what messages call the text. Raises InvalidInput naming everything that is wrong."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        line = int(at.group(1)) if at else len(text.splitlines())
-        raise InvalidInput(f"is not TOML: {error}", file=name, line=line, cure="see https://toml.io") from error
+    data = toml_of(text, name)
     lines = TomlLines(text)
     try:
         site = SiteModel.model_validate(data).site()
     except ValidationError as error:
-        _refuse(name, lines, (_problem(data, each) for each in error.errors(include_url=False)))
+        refuse(name, lines.line, (as_problem(data, each, "site file") for each in error.errors(include_url=False)))
         raise
-    _refuse(name, lines, problems(site))
+    refuse(name, lines.line, problems(site))
     return SiteFile(name, site, lines)
-
-
-def _refuse(name: str, lines: TomlLines, found: Iterable[Problem]) -> None:
-    errors = [
-        InvalidInput(each.problem, file=name, line=lines.line(each.key), key=dotted(each.key), cure=each.cure)
-        for each in sorted(found, key=lambda each: lines.line(each.key) or 0)
-    ]
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise InvalidInput("\n".join([f"{len(errors)} mistakes", *map(str, errors)]), file=name)
-
-
-def _problem(data: Mapping[str, Any], error: Mapping[str, Any]) -> Problem:
-    """One of pydantic's errors, its place freed of the tags of unions."""
-    key: Key = ()
-    value: Any = data
-    for part in error["loc"]:
-        if (isinstance(value, Mapping) and part in value) or (isinstance(value, list) and isinstance(part, int)):
-            value = value[part]
-            key = (*key, part)
-    if error["type"] == "missing":
-        return Problem((*key, error["loc"][-1]), "is missing", "add it")
-    if error["type"] == "extra_forbidden":
-        return Problem(key, "is not a key of the site file", "correct its name, or remove it")
-    if error["type"] in ("dict_type", "model_type"):
-        return Problem(key, "is not a table", "write it as in the example of the README")
-    return Problem(key, str(error["msg"]).removeprefix("Value error, "))
-
-
-def dotted(key: Key) -> str:
-    """As TOML writes it, elements of an array counted from 1 as people do: stores.s1.cameras[2].keys."""
-    text = ""
-    for part in key:
-        if isinstance(part, int):
-            text += f"[{part + 1}]"
-        else:
-            bare = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"'
-            text += f".{bare}" if text else bare
-    return text

@@ -17,6 +17,7 @@ _COMMANDS = {
     "catalog": "catalog",
     "photos": "photos",
     "cameras": "cameras",
+    "planogram": "planogram",
     "review": "review",
     "explain": "explain",
     "stock": "stock",

@@ -96,9 +96,9 @@ def list_(app: App) -> None:
         products = rows.list_products(session)
     table(
         f"{len(products)} products",
-        ("sku", "name", "category", "gtin", "references", "retired"),
+        ("sku", "name", "category", "brand", "gtin", "references", "retired"),
         [
-            (p.sku, p.name, p.category, p.gtin, p.references, p.retired_at and f"{p.retired_at:%Y-%m-%d}")
+            (p.sku, p.name, p.category, p.brand, p.gtin, p.references, p.retired_at and f"{p.retired_at:%Y-%m-%d}")
             for p in products
         ],
     )

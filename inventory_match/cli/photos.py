@@ -52,14 +52,21 @@ def show(app: App, photo_id: int) -> None:
         "bucket", "key", "version", "state", "cause", "waiting_for", "attempts", "store", "location", "camera", "captured_at",
         "captured_source", "uploaded_at", "registered_at", "finished_at", "width", "height", "quality",
     )  # fmt: skip
-    seen = ("position", "answer", "sku", "similarity", "margin", "second_sku", "rule")
+    seen = ("position", "answer", "sku", "similarity", "margin", "second_sku", "rule", "expected", "expected_by")
     with app.unit_of_work() as session:
         found = views.read(session, "photo_log", facts, id=photo_id)
         sightings = views.read(session, "sighting_log", seen, photo_id=photo_id)
     if not found:
         raise NotFound(f"photo {photo_id} does not exist; `inventory-match photos list` shows them")
     table(f"Photo {photo_id}", ("", ""), zip(facts, found[0], strict=True))
-    table("Sightings", seen, ((*r[:3], _figure(r.similarity), _figure(r.margin), *r[5:]) for r in sightings))
+    table(
+        "Sightings",
+        seen,
+        (
+            (*r[:3], _figure(r.similarity), _figure(r.margin), r.second_sku, r.rule, _named(r.expected), r.expected_by)
+            for r in sightings
+        ),
+    )
 
 
 @photos.command("scan")
@@ -156,6 +163,10 @@ def _batches(app: App, chosen: resting.Chosen) -> Iterator[list[int]]:
             return
         yield batch
         last = batch[-1]
+
+
+def _named(skus: list[str] | None) -> str | None:
+    return None if skus is None else ", ".join(skus) or "none of the candidates"
 
 
 def _figure(value: float | None) -> str | None:

@@ -115,6 +115,7 @@ def accept(app: App, sighting: int, sku: str | None, by: str, reason: str | None
 @_ALIKE
 @click.option("--new", is_flag=True, help="Enrol SKU as a new product called NAME.")
 @click.option("--category", help="Of a new product.")
+@click.option("--brand", help="Of a new product.")
 @click.option("--gtin", help="Of a new product.")
 @click.option("--description", help="Of a new product.")
 @_BY

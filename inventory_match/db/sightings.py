@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from inventory_match.domain.counting import Answer
 from inventory_match.domain.errors import NotFound
-from inventory_match.domain.matching import Candidate, Decision, Thresholds
+from inventory_match.domain.matching import Candidate, Decision, Prior, Thresholds
 from inventory_match.domain.photos import Box, ObjectRef
 
 from .models import Encoder, Photo, Sighting
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """A region and its answer; decision, candidates and embedding (shape (dim,)) only where the catalog was asked."""
+    """A region and its answer; decision, candidates, what was known beforehand and embedding (shape (dim,)) only where the
+    catalog was asked."""
 
     position: int
     box: Box
@@ -34,6 +35,7 @@ class Sighted:
     rule: str
     decision: Decision | None = None
     candidates: tuple[Candidate, ...] = ()
+    prior: Prior | None = None
     embedding: NDArray[float32] | None = None
 
     @property
@@ -63,6 +65,7 @@ class Kept:
     rule: str
     candidates: tuple[Candidate, ...]
     thresholds: Thresholds | None
+    prior: Prior | None
     encoder: Encoder | None
     vector: NDArray[float32] | None
 
@@ -107,6 +110,7 @@ def _row(photo_id: int, one: Sighted, encoder_id: int, thresholds: Thresholds) -
         "margin": decision.margin if decision else None,
         "candidates": [{"sku": c.sku, "similarity": c.similarity} for c in one.candidates],
         "thresholds": thresholds.as_dict() if decision else None,
+        "prior": one.prior.among(one.candidates) if one.prior else None,
         "encoder_id": encoder_id if decision else None,
         "embedding": HalfVector(one.embedding) if one.embedding is not None else None,
     }
@@ -129,6 +133,7 @@ def _kept(row: Sighting, photo: Photo, encoder: Encoder | None) -> Kept:
         rule=row.rule,
         candidates=tuple(Candidate(one["sku"], one["similarity"]) for one in row.candidates),
         thresholds=None if row.thresholds is None else Thresholds.from_mapping(row.thresholds),
+        prior=None if row.prior is None else Prior.from_mapping(row.prior),
         encoder=encoder,
         vector=None if row.embedding is None else np.asarray(row.embedding, np.float32),
     )

@@ -1,8 +1,12 @@
 """Which product a crop shows: `decide` turns typed evidence into one answer, and is pure so that it can be replayed.
 
-Every sighting keeps its candidates, the encoder and the thresholds it was decided with; calling `decide` on them again
+Every sighting keeps its candidates, the encoder, the thresholds and what was known beforehand; calling `decide` on them again
 gives the same answer, which is what an auditor does. Evidence is a record rather than a list of similarities so that a
 barcode or a text read in the crop can join later without changing any caller.
+
+What is known beforehand (the plan of the shelf, else what usually stands there) decides ties and nothing else. Where the
+picture alone names a product, that is the answer, however out of place; and what resembles nothing enough stays unknown,
+however well it would fit.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -27,10 +32,30 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """What is known of a shelf before one looks: the products that should be there, by what (`planogram 7`, `usual`), and
+    by how much similarity one of them is preferred in a tie."""
+
+    skus: frozenset[str]
+    weight: float
+    source: str
+
+    def among(self, candidates: Sequence[Candidate]) -> dict[str, Any]:
+        """What a sighting keeps of it, which is all that a replay needs: the candidates that were expected."""
+        expected = [one.sku for one in candidates if one.sku in self.skus]
+        return {"expected": expected, "weight": self.weight, "source": self.source}
+
+    @classmethod
+    def from_mapping(cls, kept: Mapping[str, Any]) -> Prior:
+        return cls(frozenset(kept["expected"]), float(kept["weight"]), str(kept["source"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one crop: candidates from the nearest-neighbour query, best first."""
+    """What is known of one crop: candidates from the nearest-neighbour query, best first, and what was known beforehand."""
 
     candidates: tuple[Candidate, ...]
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +75,11 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer, the sku it names (only when matched), the figures behind it, and the rule in words."""
+    """The answer, the sku it names (only when matched), the figures behind it, and the rule in words.
+
+    `similarity` and `margin` are the picture's own: of the product named (else of the best) and its lead over the next, which
+    is below zero where what was known beforehand preferred it.
+    """
 
     outcome: Outcome
     sku: str | None
@@ -60,7 +89,8 @@ class Decision:
 
 
 def decide(evidence: Evidence, thresholds: Thresholds) -> Decision:
-    """Matched if the best candidate is similar enough and leads clearly; ambiguous if it does not lead; else unknown."""
+    """Matched if the best candidate is similar enough and leads clearly, or if a product expected there does so in a tie;
+    ambiguous if none does; else unknown."""
     if not evidence.candidates:
         return Decision(Outcome.UNKNOWN, None, None, None, "no candidate: the store's active assortment is empty")
     best, margin = evidence.candidates[0], _margin(evidence.candidates)
@@ -69,10 +99,31 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Decision:
         return Decision(Outcome.UNKNOWN, None, best.similarity, margin, rule)
     if margin is not None and margin < thresholds.margin:
         rule = f"lead of {margin:.3f} over {evidence.candidates[1].sku} is below {thresholds.margin:.3f}"
-        return Decision(Outcome.AMBIGUOUS, None, best.similarity, margin, rule)
+        tied = Decision(Outcome.AMBIGUOUS, None, best.similarity, margin, rule)
+        return tied if evidence.prior is None else _untied(tied, evidence.candidates, evidence.prior, thresholds)
     lead = "no second candidate" if margin is None else f"lead {margin:.3f} >= {thresholds.margin:.3f}"
     rule = f"similarity {best.similarity:.3f} >= {thresholds.accept:.3f}, {lead}"
     return Decision(Outcome.MATCHED, best.sku, best.similarity, margin, rule)
+
+
+def _untied(tied: Decision, candidates: Sequence[Candidate], prior: Prior, thresholds: Thresholds) -> Decision:
+    """The one expected product that leads all others clearly once the prior's weight is added; else the tie as it was.
+
+    Only what is similar enough, and within the margin of the best, is part of the tie.
+    """
+    ends = candidates[0].similarity - thresholds.margin
+    preferred = {one.sku: one.similarity + prior.weight * (one.sku in prior.skus) for one in candidates}
+    first, *others = sorted(candidates, key=lambda one: -preferred[one.sku])
+    lead = preferred[first.sku] - preferred[others[0].sku]
+    in_the_tie = first.similarity > ends and first.similarity >= thresholds.accept
+    if first.sku not in prior.skus or not in_the_tie or lead < thresholds.margin:
+        return tied
+    own = first.similarity - max(one.similarity for one in others)
+    rule = (
+        f"{tied.rule}; {first.sku} is expected there ({prior.source}): with {prior.weight:.3f} for that its lead is"
+        f" {lead:.3f} >= {thresholds.margin:.3f}"
+    )
+    return Decision(Outcome.MATCHED, first.sku, first.similarity, own, rule)
 
 
 def _margin(candidates: Sequence[Candidate]) -> float | None:

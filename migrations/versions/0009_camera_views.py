@@ -3,7 +3,7 @@
 Compatibility rule: see `script.py.mako`. The table is new; workers of the version before neither read nor write it.
 
 Revision ID: 0009
-Revises: 0007
+Revises: 0008
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 _VIEWS = Path(__file__).parents[1] / "views"
 

@@ -29,6 +29,7 @@ class ProductFacts:
     category: str | None = None
     gtin: str | None = None
     description: str | None = None
+    brand: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Listed:
     sku: str
     name: str
     category: str | None
+    brand: str | None
     gtin: str | None
     references: int
     retired_at: datetime | None
@@ -69,10 +71,11 @@ def upsert_products(session: Session, products: Sequence[ProductFacts]) -> int:
     before = session.scalar(text("select count(*) from inventory_match.product")) or 0
     session.execute(
         text(
-            "insert into inventory_match.product as p (sku, name, category, gtin, description)"
-            " values (:sku, coalesce(:name, :sku), :category, :gtin, :description)"
+            "insert into inventory_match.product as p (sku, name, category, brand, gtin, description)"
+            " values (:sku, coalesce(:name, :sku), :category, :brand, :gtin, :description)"
             " on conflict (sku) do update set name = coalesce(:name, p.name), retired_at = null,"
-            " category = coalesce(excluded.category, p.category), gtin = coalesce(excluded.gtin, p.gtin),"
+            " category = coalesce(excluded.category, p.category),"
+            " brand = coalesce(excluded.brand, p.brand), gtin = coalesce(excluded.gtin, p.gtin),"
             " description = coalesce(excluded.description, p.description)"
         ),
         [asdict(product) for product in products],
@@ -151,7 +154,7 @@ def list_products(session: Session, skus: Collection[str] | None = None) -> list
     """All products in order of sku, or those asked for."""
     rows = session.execute(
         text(
-            "select p.sku, p.name, p.category, p.gtin, count(f.id) as found, p.retired_at"
+            "select p.sku, p.name, p.category, p.brand, p.gtin, count(f.id) as found, p.retired_at"
             " from inventory_match.product p left join inventory_match.reference_photo f using (sku)"
             " where cast(:skus as text[]) is null or p.sku = any(:skus) group by p.sku order by p.sku"
         ),

@@ -4,6 +4,7 @@ from .base import SCHEMA, Base
 from .catalog import Encoder, EncoderBuild, EncoderFailure, Product, ReferenceEmbedding, ReferencePhoto
 from .operations import Chore
 from .photos import ObjectRemoval, Photo, RejectedMessage, ShelfFacing, Sighting
+from .planograms import Planogram, PlanogramSlot, ShelfVerdict
 from .review import ReviewAnswer
 from .site import Assortment, Camera, CameraView, Location, Place, PolicyRule, RegionOwner, Store
 from .stock import Reorder, StockEvent, StockLevel, StockWatch
@@ -26,6 +27,8 @@ __all__ = [
     "ObjectRemoval",
     "Photo",
     "Place",
+    "Planogram",
+    "PlanogramSlot",
     "PolicyRule",
     "Product",
     "ReferenceEmbedding",
@@ -35,6 +38,7 @@ __all__ = [
     "Reorder",
     "ReviewAnswer",
     "ShelfFacing",
+    "ShelfVerdict",
     "Sighting",
     "StockEvent",
     "StockLevel",

@@ -18,6 +18,7 @@ class Product(Base):
     sku: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     category: Mapped[str | None] = mapped_column(index=True)
+    brand: Mapped[str | None]
     gtin: Mapped[str | None] = mapped_column(unique=True)
     description: Mapped[str | None]
     retired_at: Mapped[Moment | None]

@@ -105,6 +105,7 @@ class Sighting(Base):
     rule: Mapped[str]
     candidates: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
     thresholds: Mapped[Json | None]
+    prior: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("inventory_match.encoder.id"))
     embedding: Mapped[Any | None] = mapped_column(HALFVEC())
     __table_args__ = (
@@ -146,5 +147,8 @@ class ShelfFacing(Base):
             "captured_at",
             "photo_id",
             postgresql_where=text("answer <> 'not_assessable'"),
+        ),
+        Index(
+            "ix_shelf_facing_usual", "camera", "position", "captured_at", postgresql_where=text("answer = 'product'")
         ),
     )

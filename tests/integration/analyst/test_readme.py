@@ -63,7 +63,7 @@ def test_every_documented_view_and_function_has_an_example(engine: Engine) -> No
                 " union all select unnest(array['similar_products', 'recommend_products'])"
             )
         ).all()
-    assert len(documented) == 15
+    assert len(documented) == 20
     shown = " ".join(statement for statement, _ in examples())
     missing = [name for name in documented if f"inventory_match.{name}" not in shown]
     assert missing == [], f"{README.name} shows no example with output for {missing}"

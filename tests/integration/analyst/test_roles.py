@@ -17,6 +17,7 @@ from .conftest import login
 DOCUMENTED = {
     "stock_on_hand", "low_stock", "stock_history", "open_reorders", "photo_log", "sighting_log", "unknown_products",
     "webhook_log", "book_vs_camera", "encoder_builds", "review_queue", "review_log", "shelf_now",
+    "planogram_log", "planogram_compliance", "planogram_score", "shelf_gap", "shelf_share",
 }  # fmt: skip
 READS = {"effective_policy", "similar_products", "recommend_products"}
 WRITES = {"record_movement", "place_reorder", "receive_reorder", "cancel_reorder"}

@@ -182,10 +182,10 @@ def test_a_gtin_of_another_product_in_the_database_is_a_bad_row(app: App, studio
 
 def test_what_a_file_does_not_say_stays_and_what_it_says_is_corrected(app: App, studio: Studio, shop: Path) -> None:
     import_catalog(studio, app.unit_of_work, written(shop, TWO))
-    import_catalog(studio, app.unit_of_work, written(shop, "apple,red.png\n", "sku,image"))
+    import_catalog(studio, app.unit_of_work, written(shop, "apple,red.png,Orchard\n", "sku,image,brand"))
     import_catalog(studio, app.unit_of_work, written(shop, "apple,red.png,Big apple,,,,,,\n"))
-    found = rows(app, "select name, category, gtin from inventory_match.product where sku = 'apple'")
-    assert found == [("Big apple", "fruit", "40170725")]
+    found = rows(app, "select name, category, brand, gtin from inventory_match.product where sku = 'apple'")
+    assert found == [("Big apple", "fruit", "Orchard", "40170725")]
 
 
 def test_importing_a_retired_product_brings_it_back(app: App, studio: Studio, shop: Path) -> None:

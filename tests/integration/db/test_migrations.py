@@ -141,7 +141,7 @@ def test_every_view_and_public_function_has_a_comment(engine: Engine) -> None:
                 "      or has_function_privilege('inventory_writer', oid, 'execute'))"
             )
         ).all()
-    assert len(views) == 16
+    assert len(views) == 21
     assert len(granted) == 7
     assert [row[0] for row in [*views, *granted] if not row[1]] == []
 

@@ -18,17 +18,25 @@ def parsed(tmp_path: Path, text: str | bytes) -> CatalogFile:
 
 def test_columns_are_found_by_name_in_any_order(tmp_path: Path) -> None:
     text = (
-        "Image, SKU ,colour,gtin,x0,y0,x1,y1,name,description,category\n"
-        'a b.jpg,cola,red,40170725,1,2,30.5,40,"Cola, 0.33 l","fizzy\nand ""brown""",drinks\n'
-        ",,,,,,,,,,\n"
+        "Image, SKU ,colour,gtin,x0,y0,x1,y1,name,description,category,Brand\n"
+        'a b.jpg,cola,red,40170725,1,2,30.5,40,"Cola, 0.33 l","fizzy\nand ""brown""",drinks,Fizz & Co\n'
+        ",,,,,,,,,,,\n"
         "\n"
-        "s3://b/rice.png,rice,,,,,,,,,\n"
+        "s3://b/rice.png,rice,,,,,,,,,,\n"
     )
     found = parsed(tmp_path, "\ufeff" + text.replace("\n", "\r\n"))
     assert found.bad == []
     assert found.rows == [
         CatalogRow(
-            2, "cola", "a b.jpg", "Cola, 0.33 l", "drinks", "40170725", 'fizzy\r\nand "brown"', PixelBox(1, 2, 30.5, 40)
+            2,
+            "cola",
+            "a b.jpg",
+            "Cola, 0.33 l",
+            "drinks",
+            "40170725",
+            'fizzy\r\nand "brown"',
+            PixelBox(1, 2, 30.5, 40),
+            "Fizz & Co",
         ),
         CatalogRow(6, "rice", "s3://b/rice.png"),
     ]

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inventory_match.domain.matching import Candidate, Decision, Evidence, Outcome, Thresholds, decide
+from inventory_match.domain.matching import Candidate, Decision, Evidence, Outcome, Prior, Thresholds, decide
 
 SIMILARITY = st.floats(-1, 1, allow_nan=False)
 THRESHOLDS = st.builds(Thresholds, accept=SIMILARITY, margin=st.floats(0, 2))
 
 
+PRIORS = st.none() | st.builds(
+    Prior,
+    skus=st.frozensets(st.integers(0, 7).map("sku-{}".format)),
+    weight=st.floats(0, 2),
+    source=st.sampled_from(["planogram 7", "usual"]),
+)
+
+
 @st.composite
 def evidence(draw: st.DrawFn) -> Evidence:
     similarities = sorted(draw(st.lists(SIMILARITY, max_size=6)), reverse=True)
-    return Evidence(tuple(Candidate(f"sku-{i}", similarity) for i, similarity in enumerate(similarities)))
+    return of(*similarities, prior=draw(PRIORS))
 
 
-def of(*similarities: float) -> Evidence:
-    return Evidence(tuple(Candidate(f"sku-{i}", similarity) for i, similarity in enumerate(similarities)))
+def of(*similarities: float, prior: Prior | None = None) -> Evidence:
+    return Evidence(tuple(Candidate(f"sku-{i}", similarity) for i, similarity in enumerate(similarities)), prior)
+
+
+def expecting(*numbers: int, weight: float = 0.125) -> Prior:
+    return Prior(frozenset(f"sku-{number}" for number in numbers), weight, "planogram 7")
 
 
 @pytest.mark.parametrize(
@@ -58,11 +71,15 @@ def test_replaying_what_is_stored_gives_the_same_decision(given_: Evidence, thre
         {
             "candidates": [{"sku": one.sku, "similarity": one.similarity} for one in given_.candidates],
             "thresholds": thresholds.as_dict(),
+            "prior": given_.prior and given_.prior.among(given_.candidates),
         }
     )
     read = json.loads(stored)
     again: Decision = decide(
-        Evidence(tuple(Candidate(one["sku"], one["similarity"]) for one in read["candidates"])),
+        Evidence(
+            tuple(Candidate(one["sku"], one["similarity"]) for one in read["candidates"]),
+            read["prior"] and Prior.from_mapping(read["prior"]),
+        ),
         Thresholds.from_mapping(read["thresholds"]),
     )
 
@@ -75,5 +92,56 @@ def test_stricter_thresholds_never_match_more(
 ) -> None:
     stricter = Thresholds(thresholds.accept + accept, thresholds.margin + margin)
 
-    if decide(given_, stricter).outcome is Outcome.MATCHED:
+    if decide(replace(given_, prior=None), stricter).outcome is Outcome.MATCHED:
         assert decide(given_, thresholds).outcome is Outcome.MATCHED
+
+
+LIMITS = Thresholds(accept=0.5, margin=0.125)
+
+
+@pytest.mark.parametrize(
+    ("similarities", "expected", "sku"),
+    [
+        ((0.75, 0.6875), (0,), "sku-0"),  # a tie is decided by what should be there
+        ((0.75, 0.75), (1,), "sku-1"),  # whichever of the two it is
+        ((0.75, 0.6875), (1,), None),  # but by a little only: it is behind by half the margin
+        ((0.75, 0.6875), (0, 1), None),  # both should be there: still a tie
+        ((0.75, 0.6875), (), None),
+        ((0.75, 0.6875), (7,), None),  # what should be there and is not among the candidates changes nothing
+        ((0.75, 0.75, 0.75), (2,), "sku-2"),
+    ],
+)
+def test_what_is_expected_there_decides_a_tie(
+    similarities: tuple[float, ...], expected: tuple[int, ...], sku: str | None
+) -> None:
+    assert decide(of(*similarities), LIMITS).outcome is Outcome.AMBIGUOUS
+
+    decision = decide(of(*similarities, prior=expecting(*expected)), LIMITS)
+
+    assert decision.sku == sku
+    assert decision.outcome is (Outcome.MATCHED if sku else Outcome.AMBIGUOUS)
+
+
+def test_the_rule_says_what_was_known_beforehand_and_what_it_weighed() -> None:
+    decision = decide(of(0.75, 0.73, prior=expecting(1, weight=0.15)), LIMITS)
+
+    assert decision.rule == (
+        "lead of 0.020 over sku-1 is below 0.125; sku-1 is expected there (planogram 7): with 0.150 for that its lead is"
+        " 0.130 >= 0.125"
+    )
+    assert decision.similarity == 0.73, "the picture's own"
+    assert decision.margin == pytest.approx(-0.02)
+
+
+def test_what_resembles_an_expected_product_too_little_stays_unknown() -> None:
+    assert decide(of(0.45, prior=expecting(0)), LIMITS).outcome is Outcome.UNKNOWN
+    assert decide(of(0.55, 0.45, prior=expecting(1, weight=2.0)), LIMITS).sku is None, "nor is it pulled up in a tie"
+
+
+@given(evidence(), THRESHOLDS)
+def test_a_product_out_of_place_is_never_hidden(given_: Evidence, thresholds: Thresholds) -> None:
+    """Whatever is expected, and however much that weighs: what the picture alone answers clearly stays the answer."""
+    alone = decide(replace(given_, prior=None), thresholds)
+
+    if alone.outcome is not Outcome.AMBIGUOUS:
+        assert decide(given_, thresholds) == alone
