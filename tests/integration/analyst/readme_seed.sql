@@ -46,6 +46,16 @@ insert into shelf_facing
     select g.photo_id, g.position, f.store, f.location, f.camera, 1, g.position + 1, g.x0, g.y0, g.x1, g.y1, g.answer, g.sku,
            g.similarity, f.captured_at
     from sighting g join photo f on f.id = g.photo_id;
+update product set brand = case when sku = 'green-tea' then 'Leafy' else 'Crunch' end;
+insert into planogram (store, location, name, applied_at, applied_by) values
+    ('mitte', 'shelf-1', 'Snacks, week 9', '2026-02-27 17:00Z', 'ann');
+insert into planogram_slot (planogram_id, shelf_row, place_in_row, sku, facings) values
+    (1, 1, 1, 'oat-bar', 1), (1, 1, 2, 'nut-bar', 1), (1, 1, 3, 'fig-bar', 1);
+insert into shelf_verdict (photo_id, number, planogram_id, shelf_row, place_in_row, sku, verdict, seen_answer, seen_sku,
+                           seen_row, seen_place, position) values
+    (2, 1, 1, 1, 1, 'oat-bar', 'compliant', 'product', 'oat-bar', 1, 1, 0),
+    (2, 2, 1, 1, 2, 'nut-bar', 'missing', 'void', null, 1, 2, 1),
+    (2, 3, 1, 1, 3, 'fig-bar', 'needs_review', 'unknown', null, 1, 3, 2);
 
 insert into stock_event (idempotency_key, kind, effect, store, location, sku, facings, depth, units, photo_id, observed_at, actor) values
     ('1', 'counted_person', 'moved', 'mitte', 'shelf-1', 'oat-bar', 4, 1, 4, null, '2026-03-02 07:30Z', 'ann'),
