@@ -39,9 +39,7 @@ def rows_of(fixtures: Sequence[Extent]) -> list[int]:
         else:
             rows.append([one])
             found[number] = len(rows)
-    # A row may have been opened by a fixture a little higher than the one that opened the row before.
-    order = sorted(range(1, len(rows) + 1), key=lambda row: min(one.y for one in rows[row - 1]))
-    return [order.index(row) + 1 for row in found]
+    return found
 
 
 def _beside(one: Extent, other: Extent) -> bool:

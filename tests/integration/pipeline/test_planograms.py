@@ -169,6 +169,20 @@ def test_of_two_views_of_one_row_the_newer_speaks_unless_it_is_covered(shop: Sho
     assert score(shop, "eligible", "compliant", "gaps") == (2, 2, 0)
 
 
+def test_where_the_newest_view_of_a_row_is_covered_the_other_camera_speaks_for_it(shop: Shop) -> None:
+    for camera in ("left", "right"):
+        shop.camera(camera, 0, location="bay")
+    plan(shop, "AB", "CD", shelf=Shelf("s1", "bay"))
+    show(shop, "AB", "CD", camera="left", minute=0)
+    show(shop, "AB", "CD", camera="right", minute=1)
+    assert show(shop, "AB", "##", camera="left", minute=2) is PhotoState.DONE
+
+    assert score(shop, "eligible", "assessed", "compliant") == (4, 4, 4)
+    assert shop.rows("select distinct camera, shelf_row from inventory_match.planogram_compliance order by 2") == [
+        ("left", 1), ("right", 2),
+    ]  # fmt: skip
+
+
 def test_a_cameras_own_plan_comes_before_that_of_its_location(shop: Shop) -> None:
     shop.camera("low", 0, location="bay", shelf_rows=[3])
     plan(shop, "A", "A", "A", shelf=Shelf("s1", "bay"))
@@ -182,7 +196,7 @@ def test_a_cameras_own_plan_comes_before_that_of_its_location(shop: Shop) -> Non
 
 def test_shares_of_shelf_count_known_facings_and_say_how_many_were_assessed(shop: Shop) -> None:
     shop.rows("update inventory_match.product set brand = case when sku in ('A', 'B') then 'Acme' end returning 1")
-    show(shop, "AAB#?", "CD", minute=0)  # `#` is seen once the place is known
+    show(shop, "AABD?", "CD", minute=0)
     show(shop, "AAB.?", "C#", minute=1)
 
     brands = "select name, facings, share, share_of_width, assessed, eligible, needs_review, not_assessable"
@@ -230,6 +244,7 @@ def test_what_was_known_beforehand_is_kept_for_a_replay(shop: Shop) -> None:
 
     kept = "select candidates, thresholds, prior, sku, outcome, rule from inventory_match.sighting"
     rows = shop.rows(kept)
+    assert shop.rows("select second_sku from inventory_match.sighting_log where sku = 'B'") == [("A",)]
     assert {row[3] for row in rows} == {"B", "C", "D"}
     for candidates, thresholds, prior, sku, outcome, rule in rows:
         listed = tuple(Candidate(one["sku"], one["similarity"]) for one in candidates)

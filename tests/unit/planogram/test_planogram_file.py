@@ -92,11 +92,11 @@ def drawn(**changed: Any) -> str:
             {"id": "left", "w": 100, "h": 4, "x": 0, "y": 40}, {"id": "bare", "w": 200, "h": 4, "x": 0, "y": 60},
         ],
         "positions": [
+            {"id": "e", "productId": "3", "fixtureId": "low", "x": 0, "y": 77.5},
             {"id": "a", "productId": "3", "fixtureId": "right", "x": 110, "y": 28.5},
             {"id": "b", "productId": "1", "fixtureId": "left", "x": 50, "y": 20},
             {"id": "c", "productId": "1", "fixtureId": "left", "x": 50, "y": 30},
             {"id": "d", "productId": "4006381333931", "fixtureId": "left", "x": 10, "y": 20},
-            {"id": "e", "productId": "3", "fixtureId": "low", "x": 0, "y": 77.5},
         ],
     }  # fmt: skip
     return json.dumps(plan | changed)
@@ -118,7 +118,7 @@ def test_a_plan_drawn_in_coordinates_is_read_as_rows() -> None:
 def test_stacked_positions_follow_from_the_lowest_up() -> None:
     keys = [one.key for one in planogram_file.parse(drawn(), "drawn.json").planned]
 
-    assert keys[1:3] == [("positions", 2), ("positions", 1)]
+    assert keys[1:3] == [("positions", 3), ("positions", 2)]
 
 
 def test_what_a_drawn_plan_names_and_does_not_list_is_told() -> None:
