@@ -141,6 +141,12 @@ class App:
         return Facings(lambda image: self.finder(image))  # noqa: PLW0108 - `self.finder` would load it here
 
     @cached_property
+    def prints(self) -> ports.Prints:
+        from inventory_match.vision.prints import KnownPrints
+
+        return KnownPrints(self.pixels)
+
+    @cached_property
     def encoder_record(self) -> EncoderRecord:
         """What the configured model file says of itself. Raises ConfigurationError where it is missing or altered."""
         from inventory_match.vision.weights import read_record, shipped_default
@@ -191,7 +197,7 @@ class App:
         from inventory_match.vision.images import crop
 
         encoder, rules = self.active_encoder()
-        return Eyes(self.store, self.decoder, self.detector, encoder, crop), rules
+        return Eyes(self.store, self.decoder, self.detector, encoder, crop, self.prints), rules
 
     @cached_property
     def reference_decoder(self) -> ports.Decoder:

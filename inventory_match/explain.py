@@ -62,6 +62,8 @@ class Explanation:
             said.append(f"thresholds then: accept {thresholds.accept:.3f}, margin {thresholds.margin:.3f}")
         decided = ", ".join(f"{one.sku} {one.similarity:.3f}" for one in kept.candidates)
         said.append(f"candidates then: {decided or 'none'}")
+        if kept.printed is not None:
+            said.append(kept.printed.rule)
         if kept.prior is not None:
             expected = ", ".join(sorted(kept.prior.skus)) or "none of them"
             said.append(f"expected there by {kept.prior.source}: {expected}; weight in a tie {kept.prior.weight:.3f}")
@@ -82,6 +84,7 @@ class Explanation:
             "rule": kept.rule,
             "thresholds": kept.thresholds.as_dict() if kept.thresholds else None,
             "prior": kept.prior.among(kept.candidates) if kept.prior else None,
+            "printed": kept.printed.as_dict() if kept.printed else None,
             "candidates": [{"sku": one.sku, "similarity": one.similarity} for one in kept.candidates],
             "encoder": {"name": self.encoder.name, "sha256": self.encoder.sha256, "active": self.active is None},
             "references": [

@@ -48,6 +48,10 @@ class News:
     message_id: str | None
 
 
+_Told = tuple[PhotoUploaded | ObjectRemoved, str]
+"""What a message told, and the message's id."""
+
+
 @dataclass(slots=True)
 class Taken:
     """What a batch of messages, or a scan, led to."""
@@ -133,12 +137,18 @@ def _taken_alone(message: Message, take: Callable[[list[Message]], None], unit_o
 def take_messages(
     messages: Iterable[Message], unit_of_work: UnitOfWork, kicker: Kicker, buckets: Collection[str]
 ) -> Taken:
-    """Registers every photo the messages tell of, commits, then kicks. Deleting the messages is left to the caller."""
-    taken = Taken()
+    """Registers every photo the messages tell of, commits, then kicks. Deleting the messages is left to the caller.
+
+    Whoever registers several photos in one transaction does so in the order of their names, as a scan does beside us: else two
+    of them would wait for each other's rows.
+    """
+    taken, told = Taken(), list[_Told]()
     with unit_of_work() as session:
         cameras = site.cameras_held(session)
-        for message in messages:
-            taken += _take_message(session, message, buckets, cameras)
+        for message in sorted(messages, key=lambda one: one.id):
+            taken += _read(session, message, buckets, told)
+        for event, message_id in sorted(told, key=lambda one: _name(one[0])):
+            taken += _take_event(session, event, cameras, message_id)
     _tell(taken.news)
     kick_all(kicker, taken.registered)
     _log.info("messages taken", registered=len(taken.registered), known=taken.known, rejected=taken.rejected)
@@ -184,7 +194,7 @@ def _take_listed(listed: list[PhotoUploaded], unit_of_work: UnitOfWork, kicker: 
     taken, refs = Taken(), [uploaded.ref for uploaded in listed]
     with unit_of_work() as session:
         cameras = site.cameras_held(session)
-        for uploaded in listed:
+        for uploaded in sorted(listed, key=_name):
             taken += _register(session, uploaded, "scan", cameras)
         taken.back = resting.give_back_listed(session, refs)
         taken.known -= len(taken.back)
@@ -213,8 +223,8 @@ def _tell(news: Iterable[News]) -> None:
         _log.info("photo registered", photo_id=photo.photo_id, **where)
 
 
-def _take_message(session: Session, message: Message, buckets: Collection[str], cameras: site.Cameras) -> Taken:
-    taken = Taken()
+def _read(session: Session, message: Message, buckets: Collection[str], told: list[_Told]) -> Taken:
+    """Adds to `told` what a message tells of our buckets; keeps the message where not all of it could be read or is ours."""
     try:
         parsed = events.parse(message.body)
     except MessageUnreadable as error:
@@ -223,23 +233,34 @@ def _take_message(session: Session, message: Message, buckets: Collection[str], 
         return Taken(rejected=1)
     causes = list(parsed.broken)
     for event in parsed.events:
-        bucket, key = (
-            (event.ref.bucket, event.ref.key) if isinstance(event, PhotoUploaded) else (event.bucket, event.key)
-        )
+        bucket, key, _ = _name(event)
         if bucket not in buckets:
             causes.append(f"bucket {bucket!r} is not one of ours")
-        elif key.startswith(OURS):
-            continue
-        elif isinstance(event, ObjectRemoved):
-            photos.record_removal(session, event)
-            sequence.settle_order(session, event)
-            taken.removed += 1
-        else:
-            taken += _register(session, event, "event", cameras, message.id)
-            sequence.settle_order(session, event)
-    if causes:  # once: the body is kept with its cause, and a record may be a thousandth of it
-        photos.record_rejected(session, message.id, message.body, "; ".join(dict.fromkeys(causes)))
-        taken.rejected += 1
+        elif not key.startswith(OURS):
+            told.append((event, message.id))
+    if not causes:
+        return Taken()
+    # Once: the body is kept with its cause, and a record may be a thousandth of it.
+    photos.record_rejected(session, message.id, message.body, "; ".join(dict.fromkeys(causes)))
+    return Taken(rejected=1)
+
+
+def _name(event: PhotoUploaded | ObjectRemoved) -> tuple[str, str, str]:
+    """Bucket, key and version (empty where a delete names none), by which registrations are ordered."""
+    if isinstance(event, PhotoUploaded):
+        return event.ref.bucket, event.ref.key, event.ref.version
+    return event.bucket, event.key, event.version_id or ""
+
+
+def _take_event(
+    session: Session, event: PhotoUploaded | ObjectRemoved, cameras: site.Cameras, message_id: str
+) -> Taken:
+    if isinstance(event, ObjectRemoved):
+        photos.record_removal(session, event)
+        taken = Taken(removed=1)
+    else:
+        taken = _register(session, event, "event", cameras, message_id)
+    sequence.settle_order(session, event)
     return taken
 
 

@@ -1,6 +1,6 @@
 """OPEN FIRST. The whole product on one page: a photo is seen, then settled.
 
-    see      fetch ─► decode ─► detect ─► embed                             slow, no transaction, nothing written
+    see      fetch ─► decode ─► detect ─► embed ─► look closer               slow, no transaction, nothing written
     settle   sightings ─► nearest in SQL ─► decide ─► ledger ─► reorder, outbox    one short transaction
 
 Before it, `intake` registers the photo; after it, `delivery` posts what stands in the outbox. `process` ties both halves
@@ -9,14 +9,16 @@ together for a worker: it claims the photo, and puts it to rest whatever happens
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from inventory_match import beforehand, camera_view, measures, placing, ports, shelf
+from inventory_match import beforehand, camera_view, closer_look, measures, placing, ports, shelf
 from inventory_match.db import catalog, facings, photos, sightings
 from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
@@ -35,19 +37,21 @@ if TYPE_CHECKING:
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.db.photos import Claimed
     from inventory_match.domain.matching import Prior
+    from inventory_match.domain.printed import Printed
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
-    """What seeing needs of the world."""
+    """What seeing needs of the world. Without `prints` nobody takes a closer look at what the first one left open."""
 
     store: ports.PhotoStore
     decode: ports.Decoder
     detect: ports.Detector
     encoder: ports.Encoder
     crop: ports.Cropper
+    prints: ports.Prints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Patience:
 class Seen:
     """A photo that was looked at: its regions, and one embedding per candidate region, shape (candidates, dim).
 
-    `view`: the whole photo, where a shelf camera took it.
+    `view`: the whole photo, where a shelf camera took it. `printed`: what print says of each region, where it was looked for.
     """
 
     photo: Claimed
@@ -85,6 +89,7 @@ class Seen:
     embeddings: ports.Embeddings
     encoder_sha256: str
     view: View | None = None
+    printed: Sequence[Printed | None] = ()
 
 
 def process(
@@ -112,6 +117,9 @@ def _take(
 ) -> PhotoState | None:
     try:
         seen = see(photo, eyes)
+        if eyes.prints is not None and photo.places is not None:
+            with stage("verify"):
+                seen = _closer(seen, eyes.prints, eyes, rules, unit_of_work)
         with stage("settle"), unit_of_work() as session:
             return settle(session, seen, rules, now)
     except PhotoRejected as error:
@@ -140,6 +148,15 @@ def see(photo: Claimed, eyes: Eyes) -> Seen:
         view = camera_view.view(decoded.image, embeddings[-1]) if whole else None
     measures.crops_embedded(len(crops))
     return Seen(photo, _when(photo, decoded), decoded, regions, embeddings[: len(crops)], eyes.encoder.sha256, view)
+
+
+def _closer(seen: Seen, prints: ports.Prints, eyes: Eyes, rules: Rules, unit_of_work: UnitOfWork) -> Seen:
+    """What the first look left open, looked at again for the prints of known packs."""
+    searched = rules.thresholds, rules.candidates, rules.search_exactly_below
+    glass = closer_look.Glass(prints, eyes.encoder, eyes.crop, unit_of_work, *searched)
+    first = closer_look.Looked(seen.regions, seen.embeddings)
+    looked = closer_look.look_closer(first, seen.decoded.image, seen.photo.store, glass)
+    return replace(seen, regions=looked.regions, embeddings=looked.embeddings, printed=looked.printed)
 
 
 def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoState | None:
@@ -177,15 +194,15 @@ def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules, prio
     )
     asked = iter(zip(seen.embeddings, found, strict=True))
     sighted = []
-    for region in seen.regions:
+    for region, printed in zip_longest(seen.regions, seen.printed):
         if region.answer != "candidate":
             sighted.append(Sighted(region.position, region.box, Answer(region.answer), region.reason or region.answer))
             continue
         embedding, candidates = next(asked)
-        decision = decide(Evidence(candidates, prior), rules.thresholds)
+        decision = decide(Evidence(candidates, prior, printed), rules.thresholds)
         answer = Answer.PRODUCT if decision.outcome is Outcome.MATCHED else Answer.UNKNOWN
         sighted.append(
-            Sighted(region.position, region.box, answer, decision.rule, decision, candidates, prior, embedding)
+            Sighted(region.position, region.box, answer, decision.rule, decision, candidates, prior, embedding, printed)
         )
     return sighted
 

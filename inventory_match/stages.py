@@ -12,7 +12,7 @@ import structlog
 
 from inventory_match import measures
 
-Stage = Literal["fetch", "decode", "detect", "embed", "settle"]
+Stage = Literal["fetch", "decode", "detect", "embed", "verify", "settle"]
 _log = structlog.get_logger(__name__)
 
 
@@ -26,7 +26,8 @@ def of_photo(photo_id: int, attempt: int) -> Iterator[None]:
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """One stage, in this order: fetch, decode, detect, embed, settle. Logged at its end; an error leaves it unfinished."""
+    """One stage, in this order: fetch, decode, detect, embed, verify (of cameras that find facings by themselves), settle.
+    Logged at its end; an error leaves it unfinished."""
     started = time.perf_counter()
     yield
     seconds = time.perf_counter() - started

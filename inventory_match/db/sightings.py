@@ -16,6 +16,7 @@ from inventory_match.domain.counting import Answer
 from inventory_match.domain.errors import NotFound
 from inventory_match.domain.matching import Candidate, Decision, Prior, Thresholds
 from inventory_match.domain.photos import Box, ObjectRef
+from inventory_match.domain.printed import Printed
 
 from .models import Encoder, Photo, Sighting
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """A region and its answer; decision, candidates, what was known beforehand and embedding (shape (dim,)) only where the
-    catalog was asked."""
+    """A region and its answer; decision, candidates, what was known beforehand, embedding (shape (dim,)) and what print says
+    only where the catalog was asked."""
 
     position: int
     box: Box
@@ -37,6 +38,7 @@ class Sighted:
     candidates: tuple[Candidate, ...] = ()
     prior: Prior | None = None
     embedding: NDArray[float32] | None = None
+    printed: Printed | None = None
 
     @property
     def sku(self) -> str | None:
@@ -66,6 +68,7 @@ class Kept:
     candidates: tuple[Candidate, ...]
     thresholds: Thresholds | None
     prior: Prior | None
+    printed: Printed | None
     encoder: Encoder | None
     vector: NDArray[float32] | None
 
@@ -111,6 +114,7 @@ def _row(photo_id: int, one: Sighted, encoder_id: int, thresholds: Thresholds) -
         "candidates": [{"sku": c.sku, "similarity": c.similarity} for c in one.candidates],
         "thresholds": thresholds.as_dict() if decision else None,
         "prior": one.prior.among(one.candidates) if one.prior else None,
+        "printed": one.printed.as_dict() if one.printed else None,
         "encoder_id": encoder_id if decision else None,
         "embedding": HalfVector(one.embedding) if one.embedding is not None else None,
     }
@@ -134,6 +138,7 @@ def _kept(row: Sighting, photo: Photo, encoder: Encoder | None) -> Kept:
         candidates=tuple(Candidate(one["sku"], one["similarity"]) for one in row.candidates),
         thresholds=None if row.thresholds is None else Thresholds.from_mapping(row.thresholds),
         prior=None if row.prior is None else Prior.from_mapping(row.prior),
+        printed=None if row.printed is None else Printed.from_mapping(row.printed),
         encoder=encoder,
         vector=None if row.embedding is None else np.asarray(row.embedding, np.float32),
     )

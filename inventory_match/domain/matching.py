@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from .printed import Printed
+
 
 class Outcome(StrEnum):
     MATCHED = "matched"
@@ -52,10 +54,12 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one crop: candidates from the nearest-neighbour query, best first, and what was known beforehand."""
+    """What is known of one crop: candidates from the nearest-neighbour query, best first, what was known beforehand, and what
+    the print says that was found in it."""
 
     candidates: tuple[Candidate, ...]
     prior: Prior | None = None
+    printed: Printed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,10 @@ class Decision:
 
 
 def decide(evidence: Evidence, thresholds: Thresholds) -> Decision:
-    """Matched if the best candidate is similar enough and leads clearly, or if a product expected there does so in a tie;
-    ambiguous if none does; else unknown."""
+    """Matched if a print says so clearly, if the best candidate is similar enough and leads clearly, or if a product expected
+    there does so in a tie; ambiguous if none does; else unknown."""
+    if evidence.printed is not None and evidence.printed.clear:
+        return _read(evidence.printed, evidence.candidates)
     if not evidence.candidates:
         return Decision(Outcome.UNKNOWN, None, None, None, "no candidate: the store's active assortment is empty")
     best, margin = evidence.candidates[0], _margin(evidence.candidates)
@@ -104,6 +110,14 @@ def decide(evidence: Evidence, thresholds: Thresholds) -> Decision:
     lead = "no second candidate" if margin is None else f"lead {margin:.3f} >= {thresholds.margin:.3f}"
     rule = f"similarity {best.similarity:.3f} >= {thresholds.accept:.3f}, {lead}"
     return Decision(Outcome.MATCHED, best.sku, best.similarity, margin, rule)
+
+
+def _read(printed: Printed, candidates: Sequence[Candidate]) -> Decision:
+    """By its print, whatever it resembles: the figures are still the picture's own, as far as it was among the candidates."""
+    similarity = {one.sku: one.similarity for one in candidates}
+    own = similarity.pop(printed.sku, None)
+    margin = own - max(similarity.values()) if own is not None and similarity else None
+    return Decision(Outcome.MATCHED, printed.sku, own, margin, printed.rule)
 
 
 def _untied(tied: Decision, candidates: Sequence[Candidate], prior: Prior, thresholds: Thresholds) -> Decision:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,14 @@ from threading import Barrier
 
 import pytest
 
-from inventory_match import bookkeeping, chores, pipeline
+from inventory_match import bookkeeping, chores, intake, pipeline
 from inventory_match.bookkeeping import Entry
 from inventory_match.db import photos
 from inventory_match.domain.ledger import Kind
-from inventory_match.domain.photos import PhotoState
+from inventory_match.domain.photos import ObjectRef, PhotoState, PhotoUploaded
 from inventory_match.pipeline import Seen
+from inventory_match.s3.queue import Message
+from tests.integration.pipeline.conftest import Kicks
 
 from .conftest import Shop
 
@@ -41,6 +44,46 @@ def looks(shop: Shop, *shelves: tuple[str, str]) -> list[Seen]:
         seen = pipeline.see(claimed[0], replace(shop.eyes, store=shop.drawings))
         made.append([replace(seen, photo=one, captured=one.captured) for one in claimed if one is not None])
     return [one for turn in zip(*made, strict=True) for one in turn]
+
+
+def test_the_same_photos_told_in_opposite_orders_never_lock_each_other(shop: Shop) -> None:
+    """By two intakes and a scan at once: each transaction registers many photos, and all in the order of their names."""
+    told = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    gate, batches = Barrier(3), []
+    for number in range(max(ROUNDS // 4, 5)):
+        keys = [f"{shop.prefix}/cam/{number:04d}-{photo:03d}.jpg" for photo in range(40)]
+        batches.append([PhotoUploaded(ObjectRef(shop.app.settings.bucket, key, None, "e"), told) for key in keys])
+
+    def intake_of(order: int) -> list[int]:
+        taken = []
+        for batch in batches:
+            gate.wait(timeout=60)
+            bodies = [message(one.ref, told) for one in batch[::order]]
+            messages = [Message(f"{order}-{place:03d}", body, "", 1) for place, body in enumerate(bodies)]
+            buckets = shop.app.settings.buckets
+            taken += intake.take_messages(messages, shop.app.unit_of_work, Kicks(), buckets).unrouted
+        return taken
+
+    def scan() -> list[int]:
+        taken = []
+        for batch in batches:
+            gate.wait(timeout=60)
+            listed = [*batch[20:], *batch[:20]]
+            taken += intake.scan(listed, shop.app.unit_of_work, Kicks(), lambda _: None).unrouted
+        return taken
+
+    with ThreadPoolExecutor(3) as pool:
+        works = pool.submit(intake_of, 1), pool.submit(intake_of, -1), pool.submit(scan)
+        registered = [photo_id for work in works for photo_id in work.result()]
+    assert sorted(registered) == sorted(set(registered)), "each was new to one of them"
+    assert len(registered) == shop.one("select count(*) from inventory_match.photo") == 40 * len(batches)
+
+
+def message(ref: ObjectRef, at: datetime) -> str:
+    """What S3 tells of one upload."""
+    told = {"bucket": {"name": ref.bucket}, "object": {"key": ref.key, "size": 9, "eTag": ref.etag}}
+    record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": at.isoformat(), "s3": told}
+    return json.dumps({"Records": [record | {"eventVersion": "2.1"}]})
 
 
 @pytest.mark.timeout(1800)

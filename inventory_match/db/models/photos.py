@@ -106,6 +106,7 @@ class Sighting(Base):
     candidates: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
     thresholds: Mapped[Json | None]
     prior: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    printed: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("inventory_match.encoder.id"))
     embedding: Mapped[Any | None] = mapped_column(HALFVEC())
     __table_args__ = (

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory_match.domain.matching import Candidate, Decision, Evidence, Outcome, Prior, Thresholds, decide
+from inventory_match.domain.printed import Printed
 
 SIMILARITY = st.floats(-1, 1, allow_nan=False)
 THRESHOLDS = st.builds(Thresholds, accept=SIMILARITY, margin=st.floats(0, 2))
@@ -145,3 +146,23 @@ def test_a_product_out_of_place_is_never_hidden(given_: Evidence, thresholds: Th
 
     if alone.outcome is not Outcome.AMBIGUOUS:
         assert decide(given_, thresholds) == alone
+
+
+def test_a_clear_print_says_more_than_any_resemblance() -> None:
+    print_ = Printed("b", 40, 0.9)
+    decision = decide(
+        Evidence((Candidate("a", 0.95), Candidate("b", 0.6)), printed=print_), Thresholds(accept=0.9, margin=0.1)
+    )
+    assert (decision.outcome, decision.sku, decision.similarity) == (Outcome.MATCHED, "b", 0.6)
+    assert decision.margin == pytest.approx(-0.35)
+    assert "print of b: 40 details" in decision.rule
+    unseen = decide(Evidence((Candidate("a", 0.95),), printed=print_), Thresholds(accept=0.9, margin=0.1))
+    assert (unseen.sku, unseen.similarity, unseen.margin) == ("b", None, None)
+
+
+def test_two_prints_that_claim_one_place_leave_it_to_the_picture() -> None:
+    torn = Printed("b", 40, 0.9, "c", 0.95)
+    decision = decide(
+        Evidence((Candidate("a", 0.95), Candidate("b", 0.6)), printed=torn), Thresholds(accept=0.9, margin=0.1)
+    )
+    assert decision.sku == "a"

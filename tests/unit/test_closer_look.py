@@ -1,0 +1,44 @@
+"""What prints make of the boxes a finder found: whole packs, each once, whoever found them."""
+
+from __future__ import annotations
+
+from inventory_match.closer_look import refined
+from inventory_match.domain.photos import Box
+from inventory_match.domain.printed import Printed
+from inventory_match.ports import Region
+
+LEFT, RIGHT = Box(0.0, 0.1, 0.3, 0.9), Box(0.31, 0.1, 0.6, 0.9)
+A, B = Printed("a", 40, 0.9), Printed("b", 50, 0.8)
+
+
+def seen(regions: list[Region], *prints: tuple[Box, Printed]) -> dict[int, tuple[Box, str, str | None]]:
+    return {
+        region.position: (region.box, region.answer, said.sku if said else None)
+        for region, said in refined(regions, prints)
+    }
+
+
+def test_a_box_gets_the_extent_of_its_print_and_keeps_its_number() -> None:
+    loose = Region(7, Box(0.05, 0.15, 0.28, 0.8))
+    assert seen([loose], (LEFT, A)) == {7: (LEFT, "candidate", "a")}
+
+
+def test_parts_of_one_pack_become_one_under_the_number_of_the_best() -> None:
+    parts = [Region(-1, Box(0.0, 0.1, 0.3, 0.3)), Region(-2, Box(0.0, 0.2, 0.3, 0.9)), Region(-3, RIGHT)]
+    assert seen(parts, (LEFT, A)) == {-2: (LEFT, "candidate", "a"), -3: (RIGHT, "candidate", None)}
+
+
+def test_one_box_around_two_packs_becomes_two() -> None:
+    both = Region(4, Box(0.0, 0.1, 0.6, 0.9))
+    found = seen([both], (LEFT, A), (RIGHT, B))
+    assert found == {4: (LEFT, "candidate", "a"), -1: (RIGHT, "candidate", "b")}
+
+
+def test_a_pack_nobody_found_is_a_new_region_below_those_of_the_finder() -> None:
+    assert seen([Region(-3, LEFT)], (RIGHT, B)) == {-3: (LEFT, "candidate", None), -4: (RIGHT, "candidate", "b")}
+    assert seen([], (RIGHT, B)) == {-1: (RIGHT, "candidate", "b")}
+
+
+def test_a_remembered_place_taken_for_hidden_is_a_pack_where_its_print_is_seen() -> None:
+    [(region, said)] = refined([Region(3, LEFT, "not_assessable", "too blurred", remembered=True)], [(LEFT, A)])
+    assert (region.position, region.answer, region.reason, region.remembered, said) == (3, "candidate", None, True, A)
