@@ -61,7 +61,7 @@ class DetectorPreset(_Strict):
     task: Literal["detector"]
     about: About = About(name="detector")
     network: Network = Network()
-    rendered: Rendered | None = Rendered()
+    rendered: Rendered | None = None
     photos: tuple[Photos, ...] = ()
     course: Teaching = Teaching()
     seed: int = 7

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # nosec B403 # the name of a failure; nothing is unpickled but tensors
 
 import torch
 from rich.progress import Progress, TaskID
@@ -92,7 +93,9 @@ def _material(preset: DetectorPreset, folders: Sequence[Path], plan: Plan, progr
 
 def _learned(source: Photos, folders: Sequence[Path]) -> tuple[list[Boxed], list[str]]:
     """The photos of a source without those kept to judge by, and the names of these."""
-    photos = read_boxes(_found(source.boxes, folders), _found(source.images, folders), exhaustive=source.exhaustive)
+    base = _found(source.boxes, folders)
+    images = _found(source.images, [base, *folders]) / source.images
+    photos = read_boxes(base / source.boxes, images, exhaustive=source.exhaustive)
     if missing := [one.path for one in photos if not one.path.is_file()]:
         raise InvalidInput("is named by the table and is not there", file=str(missing[0]), cure="lay it there")
     if not source.keep_every:
@@ -102,9 +105,10 @@ def _learned(source: Photos, folders: Sequence[Path]) -> tuple[list[Boxed], list
 
 
 def _found(name: str, folders: Sequence[Path]) -> Path:
+    """The folder that `name` lies in."""
     for folder in folders:
         if (folder / name).exists():
-            return folder / name
+            return folder
     raise InvalidInput("is nowhere to be found", file=name, cure="say with --data which folder it lies in")
 
 
@@ -113,7 +117,7 @@ def _start(detector: FCOS, preset: DetectorPreset, folders: Sequence[Path]) -> N
     name = preset.network.weights
     if not name:
         return
-    path = _found(name, folders)
+    path = _found(name, folders) / name
     try:
         if path.suffix == ".safetensors":
             detector.load_state_dict(weights.read_tensors(weights.read_record(path)))
@@ -121,7 +125,7 @@ def _start(detector: FCOS, preset: DetectorPreset, folders: Sequence[Path]) -> N
         state = torch.load(path, weights_only=True, map_location="cpu")
         body = detector.backbone.body
         body.load_state_dict({key: state[f"features.{key}"] for key in body.state_dict()})
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, UnpicklingError) as error:
         cure = "give a torchvision MobileNetV2 (.pth) or a detector file (.safetensors)"
         raise ConfigurationError(f"{path}: these are not weights of {preset.network.arch}: {error}; {cure}") from error
 

@@ -22,12 +22,20 @@ from torchvision.models import get_model
 from inventory_match.domain.errors import ConfigurationError, InvalidInput
 from inventory_match.learning.augment import ToFloats, plain_view, training_view
 from inventory_match.learning.data import Epoch, PhotosInMemory, load
+from inventory_match.learning.detection.preset import DetectorPreset
 from inventory_match.learning.export import record_of
 from inventory_match.learning.judging import first_of_each
 from inventory_match.learning.labelled import read_labelled
 from inventory_match.learning.network import freeze, normalisation, starting_encoder
 from inventory_match.learning.preset import Augment, Network
-from inventory_match.learning.preset_file import preset_path, read_preset, shipped_presets, stretched
+from inventory_match.learning.preset_file import (
+    preset_path,
+    read_preset,
+    read_strictly,
+    shipped_presets,
+    stretched,
+    task_of,
+)
 from inventory_match.learning.run import TrainingRun
 from inventory_match.learning.sources import epoch_plan, read_sources
 from inventory_match.vision.encoder import TorchEncoder
@@ -133,7 +141,7 @@ def test_every_mistake_in_a_preset_is_told_with_its_key(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InvalidInput, match=said):
             changed(tmp_path, change)
-    with pytest.raises(InvalidInput, match="one of products, quick, selfsupervised"):
+    with pytest.raises(InvalidInput, match="one of detector, products, quick, selfsupervised"):
         preset_path("nonesuch")
 
 
@@ -149,10 +157,13 @@ def test_flags_change_values_and_stretch_the_course(tmp_path: Path) -> None:
 
 
 def test_the_shipped_presets_are_whole() -> None:
-    assert shipped_presets() == ["products", "quick", "selfsupervised"]
+    assert shipped_presets() == ["detector", "products", "quick", "selfsupervised"]
     assert read_preset(preset_path("quick")).search
     unlabelled = read_preset(preset_path("selfsupervised"), values={"unlabelled.folder": "photos"})
     assert unlabelled.loss.terms == {"nt_xent": 1.0}
+    assert task_of(preset_path("quick")) == "encoder"
+    assert task_of(preset_path("detector")) == "detector"
+    assert read_strictly(preset_path("detector"), DetectorPreset).rendered
 
 
 def test_no_photo_is_on_both_sides_and_excluded_products_on_neither(tmp_path: Path) -> None:
