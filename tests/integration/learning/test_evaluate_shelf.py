@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from sqlalchemy import select
 
 from inventory_match import ports
 from inventory_match.annotated import annotated_photo
 from inventory_match.bootstrap import App
 from inventory_match.cli import main
+from inventory_match.db.models import Sighting
 from inventory_match.domain.errors import InvalidInput
+from inventory_match.domain.matching import Candidate, Evidence, Thresholds, decide
 from inventory_match.domain.photos import Box, QualityLimits
+from inventory_match.domain.printed import Printed
 from inventory_match.learning.evaluate import enrol
 from inventory_match.learning.labelled import read_labelled
 from inventory_match.learning.shelf_figures import PhotoRead, figures
 from inventory_match.learning.shelf_run import Listening, PhotoFolder, Stand, read_shelves
 from inventory_match.learning.shelf_truth import read_photos
 from inventory_match.pipeline import Eyes
+from inventory_match.rendering.designs import product
+from inventory_match.rendering.shelf import ShelfLayout, shelf_photo
+from inventory_match.rendering.studio import studio_view
 from inventory_match.vision.facings import Facings
 from inventory_match.vision.images import crop, decoder
+from inventory_match.vision.prints import KnownPrints
 
 from ..pipeline.conftest import ColourEncoder, pack
 from .test_evaluate import colour_serving
@@ -97,6 +106,39 @@ def test_counts_and_boxes_come_from_the_tables_that_serving_fills(app: App, fold
     assert found.ap50 == pytest.approx(3 / 5)
     assert found.identity_accuracy == pytest.approx(2 / 3)
     assert found.seconds_per_photo > 0
+
+
+def test_packs_that_nobody_found_are_found_named_and_counted_by_their_print(app: App, tmp_path: Path) -> None:
+    packs = [product(4242, index) for index in range(3)]
+    for one in packs:
+        studio_view(one, np.random.default_rng(1), plain=True).save(tmp_path / f"{one.sku}.png")
+    standing = [packs[index] for index in (0, 0, 1, 2, 2, 2)]
+    layout = ShelfLayout(tuple(one.sku for one in standing), 1, len(standing))
+    shelf_photo(layout, dict(enumerate(standing)), 7, size=(900, 420)).image.save(tmp_path / "shelf.png")
+    (tmp_path / "references.csv").write_text("image,sku\n" + "".join(f"{one.sku}.png,{one.sku}\n" for one in packs))
+    true = {one.sku: standing.count(one) for one in packs}
+    (tmp_path / "counts.json").write_text(json.dumps({"shelf.png": true}))
+
+    references = read_labelled(tmp_path / "references.csv")
+    serving, blind = colour_serving(app), Listening(lambda _: [])
+    enrol(serving, references, lambda _done: None)
+    known = {one.source: one for one in references}
+    prints = KnownPrints(lambda ref: known[ref.key].pixels(decoder()))
+    eyes = Eyes(app.store, decoder(limits=QualityLimits()), Facings(blind), ColourEncoder(), crop, prints)
+    listed = read_photos(tmp_path, tmp_path / "counts.json", None)
+    [(photo_id, read_)] = read_shelves(Stand(app.unit_of_work, eyes, serving.rules, blind), tmp_path, listed)
+    assert (read_.state, read_.counted) == ("done", true)
+
+    with app.unit_of_work() as session:
+        kept = session.scalars(select(Sighting).where(Sighting.photo_id == photo_id)).all()
+        assert [row.position for row in kept] == [1, 2, 3, 4, 5, 6]
+        for row in kept:  # what an auditor does
+            assert row.printed is not None
+            assert row.thresholds is not None
+            candidates = tuple(Candidate(each["sku"], each["similarity"]) for each in row.candidates)
+            said, thresholds = Printed.from_mapping(row.printed), Thresholds.from_mapping(row.thresholds)
+            again = decide(Evidence(candidates, printed=said), thresholds)
+            assert (again.sku, again.rule) == (row.sku, row.rule)
 
 
 def test_a_measured_photo_can_be_drawn_from_its_folder(app: App, folder: Path) -> None:
