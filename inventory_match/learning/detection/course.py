@@ -24,8 +24,11 @@ from inventory_match.learning.detection.photos import Boxed
 from inventory_match.learning.detection.variation import Sample, load, varied
 from inventory_match.vision.detection.network import compact
 
-_SIDES = (384, 512, 640)
+_SIDES = (256, 320, 384, 448, 512)
 """Longer sides, px, one a batch."""
+_FROZEN = ("0", "1", "2", "3")
+"""Blocks of the trunk that stay as they were learned on ImageNet: they see edges and colours, which need no teaching, in maps
+so large that half the time of a step would go into them."""
 _FOURS = 0.15
 """Share of pictures that are made of four."""
 
@@ -99,7 +102,9 @@ def teach(
 ) -> FCOS:
     """Runs the course, or goes on with it, and returns the moving average. `told` hears of each step and its losses; after step
     `stop_at` the course is left, to be gone on with later."""
-    detector.to(device)
+    detector.to(device, memory_format=torch.channels_last)
+    for block in _FROZEN:
+        detector.backbone.body[block].requires_grad_(False)
     optimizer = _optimizer(detector, course)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, course))
     moving: Any = get_ema_multi_avg_fn(course.average)  # type: ignore[no-untyped-call] # torch's
@@ -135,9 +140,10 @@ def _set_training(detector: FCOS) -> None:
 
 
 def _optimizer(detector: FCOS, course: Course) -> torch.optim.AdamW:
-    trunk = list(detector.backbone.body.parameters())
-    known = {id(one) for one in trunk}
+    body = list(detector.backbone.body.parameters())
+    known = {id(one) for one in body}
     rest = [one for one in detector.parameters() if id(one) not in known]
+    trunk = [one for one in body if one.requires_grad]
     groups: list[dict[str, Any]] = [{"params": trunk, "lr": course.trunk_rate}, {"params": rest}]
     return torch.optim.AdamW(groups, lr=course.rate, weight_decay=course.decay)
 

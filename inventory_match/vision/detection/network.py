@@ -2,7 +2,7 @@
 
 All of them answer one question, "is this a product, and where does it end", and none knows which product: names come from
 the catalog. `compact` is FCOS (Tian et al., ICCV 2019: one prediction a place, no anchors to fit to pack shapes) on the first
-four fifths of a MobileNetV2 with a feature pyramid of 96 channels: 3 million weights, small enough to ship.
+four fifths of a MobileNetV2 with a feature pyramid of 64 channels: 2 million weights, small enough to ship.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from inventory_match.vision.detection.looks import COMPACT, GRID
 if TYPE_CHECKING:
     from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-_CHANNELS, _CONVOLUTIONS = 96, 2
+_CHANNELS, _CONVOLUTIONS = 64, 2
 _LEVELS = {"6": "0", "13": "1", "17": "2"}
 """Blocks of MobileNetV2 whose maps are kept: 1/8, 1/16 and 1/32 of the picture, of 32, 96 and 320 channels."""
 

@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inventory_match.domain.errors import ConfigurationError
-from inventory_match.vision import model_file
+from inventory_match.vision.model_file import Kind
 
 if TYPE_CHECKING:
     import torch
 
-_KEY = "inventory_match.detector"
-_REPAIR = "fetch it again, or train one with `inventory-match train detector`"
+_KIND = Kind(
+    "detector",
+    "fetch it again, or train one with `inventory-match train detector`",
+    "restart the workers with the new one",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +46,25 @@ class DetectorRecord:
 
 def write(path: Path, record: DetectorRecord, tensors: Mapping[str, torch.Tensor]) -> DetectorRecord:
     """Stores record and weights; returns the record with path and sha256 of the file written."""
-    return replace(record, path=path, sha256=model_file.store(path, _KEY, record.to_json(), tensors))
+    return replace(record, path=path, sha256=_KIND.store(path, record.to_json(), tensors))
 
 
 def read_record(path: Path, sha256: str | None = None) -> DetectorRecord:
     """The record of a detector file, checked against `sha256` when one is given. Raises ConfigurationError."""
-    text, found = model_file.metadata(path, _KEY, sha256, _REPAIR)
-    try:
-        return DetectorRecord(**json.loads(text), path=path, sha256=found)
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f"{path}: carries no detector record this version can read ({error}); {_REPAIR}"
-        ) from error
+    record, found = _KIND.record(path, sha256, lambda text: DetectorRecord(**json.loads(text)))
+    return replace(record, path=path, sha256=found)
 
 
 def check(record: DetectorRecord) -> None:
     """Raises ConfigurationError where the file is no longer the one `record` was read from."""
-    model_file.contents(_file(record), record.sha256, _REPAIR)
-
-
-def _file(record: DetectorRecord) -> Path:
-    if record.path is None:
-        raise ConfigurationError(f"the record of {record.name!r} names no file; take one from read_record")
-    return record.path
+    _KIND.contents(record)
 
 
 def read_tensors(record: DetectorRecord) -> dict[str, torch.Tensor]:
     """The weights of the file `record` was read from, as 32-bit floats; ConfigurationError if it changed since."""
-    return model_file.tensors(_file(record), record.sha256, _REPAIR)
+    return _KIND.tensors(record)
 
 
 def shipped_default() -> DetectorRecord:
     """The record of the detector inside the package, verified against the sha256 pinned beside it."""
-    return read_record(*model_file.shipped("shipped-detector.json"))
+    return read_record(*_KIND.shipped("shipped-detector.json"))
