@@ -115,7 +115,7 @@ class App:
 
     @cached_property
     def finder(self) -> ports.Finder:
-        """The network behind shelf cameras without regions. Raises ConfigurationError where there is none."""
+        """The network behind shelf cameras without regions."""
         from inventory_match.vision.detection.finder import FileFinder
 
         return FileFinder(self.detector_record, self.settings.torch_threads, self.encoder_cache)
@@ -123,15 +123,10 @@ class App:
     @cached_property
     def detector_record(self) -> DetectorRecord:
         """What the configured detector file says of itself. Raises ConfigurationError where it is missing or altered."""
-        from inventory_match.vision.detection.weights import read_record
+        from inventory_match.vision.detection.weights import read_record, shipped_default
 
         path = self.settings.detector_file
-        if path is None:
-            raise ConfigurationError(
-                "no detector file is configured, which shelf cameras without regions need: set INVENTORY_MATCH_DETECTOR_FILE"
-                " to one made by `inventory-match train detector`, or give the camera `regions` in its site file"
-            )
-        return read_record(path, self.settings.detector_sha256)
+        return shipped_default() if path is None else read_record(path, self.settings.detector_sha256)
 
     @cached_property
     def detector(self) -> ports.Detector:

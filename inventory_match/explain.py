@@ -64,6 +64,8 @@ class Explanation:
         said.append(f"candidates then: {decided or 'none'}")
         if kept.printed is not None:
             said.append(kept.printed.rule)
+        if kept.sibling is not None:
+            said.append(kept.sibling.rule)
         if kept.prior is not None:
             expected = ", ".join(sorted(kept.prior.skus)) or "none of them"
             said.append(f"expected there by {kept.prior.source}: {expected}; weight in a tie {kept.prior.weight:.3f}")
@@ -85,6 +87,7 @@ class Explanation:
             "thresholds": kept.thresholds.as_dict() if kept.thresholds else None,
             "prior": kept.prior.among(kept.candidates) if kept.prior else None,
             "printed": kept.printed.as_dict() if kept.printed else None,
+            "sibling": kept.sibling.as_dict() if kept.sibling else None,
             "candidates": [{"sku": one.sku, "similarity": one.similarity} for one in kept.candidates],
             "encoder": {"name": self.encoder.name, "sha256": self.encoder.sha256, "active": self.active is None},
             "references": [

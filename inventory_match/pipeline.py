@@ -27,6 +27,7 @@ from inventory_match.domain.ledger import Kind
 from inventory_match.domain.matching import Evidence, Outcome, Thresholds, decide
 from inventory_match.domain.photos import Captured, PhotoState, captured_at
 from inventory_match.domain.views import ViewLimits
+from inventory_match.siblings import by_siblings
 from inventory_match.stages import of_photo, stage
 
 if TYPE_CHECKING:
@@ -188,7 +189,10 @@ def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoSt
 
 
 def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules, prior: Prior | None) -> list[Sighted]:
-    """An answer for every region: the detector's own, or the catalog's, asked once for all crops of the photo."""
+    """An answer for every region: the detector's own, or the catalog's, asked once for all crops of the photo.
+
+    Where the regions were found, not fixed, what is left open is asked once more of the facings beside it.
+    """
     found = catalog.nearest(
         session, encoder, seen.embeddings, rules.candidates, seen.photo.store, rules.search_exactly_below
     )
@@ -204,7 +208,8 @@ def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules, prio
         sighted.append(
             Sighted(region.position, region.box, answer, decision.rule, decision, candidates, prior, embedding, printed)
         )
-    return sighted
+    alike = seen.photo.places is not None and encoder.metric == "cosine"
+    return by_siblings(sighted, rules.thresholds) if alike else sighted
 
 
 def _rest_of(sighted: list[Sighted]) -> tuple[PhotoState, str | None]:

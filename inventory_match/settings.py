@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     serves is the database's affair (`inventory-match encoders`)."""
     encoder_sha256: str | None = None
     detector_file: Path | None = None
-    """What finds facings for shelf cameras without fixed regions, by `inventory-match train detector`."""
+    """What finds facings for shelf cameras without fixed regions; None is the one that ships. `inventory-match train detector`
+    makes others."""
     detector_sha256: str | None = None
     encoder_cache: Path = Path("~/.cache/inventory-match/encoders")
     """Where this machine keeps encoder files it fetched from the bucket."""

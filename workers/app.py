@@ -14,11 +14,12 @@ import structlog
 from celery import Celery, Task
 from celery.signals import celeryd_init, setup_logging, worker_process_init
 
-from inventory_match import encoder_at_start
+from inventory_match import models_at_start
 from inventory_match.bootstrap import App
 from inventory_match.domain.errors import ConfigurationError, Transient
 from inventory_match.logs import configure_logging
 from inventory_match.settings import Settings
+from inventory_match.vision.detection.looks import prepare as prepare_detector
 from inventory_match.vision.runtimes import prepare_encoder
 from inventory_match.vitals.waiting import answered_meanwhile
 
@@ -97,7 +98,7 @@ def _log(**_: object) -> None:
 
 
 @celeryd_init.connect
-def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
+def _refuse_without_models(options: Mapping[str, Any], **_: object) -> None:
     """A worker that can see nothing ends here, before it takes a photo from one that can; one that can gets ready to.
 
     What is made ready before the fork, every process of the pool has: one that comes in the place of a killed one, too.
@@ -110,11 +111,12 @@ def _refuse_without_encoder(options: Mapping[str, Any], **_: object) -> None:
     try:
         with answered_meanwhile("worker", parts.settings):
             if blind:
-                encoder_at_start.wait_for(parts, encoder_at_start.check_schema)
+                models_at_start.wait_for(parts, models_at_start.check_schema)
                 return
-            record = encoder_at_start.wait_for(parts, encoder_at_start.check)
+            record = models_at_start.wait_for(parts, models_at_start.check)
         # With no thread of ours left: what is made ready stays for the fork.
         prepare_encoder(record, parts.settings.encoder_runtime, parts.encoder_cache)
+        prepare_detector(parts.detector_record, parts.encoder_cache)
     except ConfigurationError as error:
         raise SystemExit(f"Error: {error}") from error
     finally:

@@ -40,6 +40,11 @@ ALL: tuple[Chain, ...] = (
             services.encoder_file,
             "set INVENTORY_MATCH_ENCODER_FILE and _SHA256, or unset both for the shipped one",
         ),
+        Step(
+            "detector file",
+            services.detector_file,
+            "set INVENTORY_MATCH_DETECTOR_FILE and _SHA256, or unset both for the shipped one",
+        ),
     ),
 )
 """What `doctor` looks at: whatever the product depends on, running or not."""

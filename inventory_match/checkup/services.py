@@ -1,4 +1,4 @@
-"""Looks at what stands beside Postgres: the encoder's file, the bucket, the queue, Redis and the workers behind it."""
+"""Looks at what stands beside Postgres: the model files, the bucket, the queue, Redis and the workers behind it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ QUEUES = frozenset({"photos", "chores", "embedding"})
 def encoder_file(app: App) -> Found:
     record = app.encoder_record
     return Found(Verdict.OK, f"{record.name} ({record.arch}, {record.dim} dimensions), sha256 {record.sha256[:12]}")
+
+
+def detector_file(app: App) -> Found:
+    record = app.detector_record
+    return Found(Verdict.OK, f"{record.name} ({record.arch}, looks at {record.side} px), sha256 {record.sha256[:12]}")
 
 
 def bucket(app: App) -> Found:

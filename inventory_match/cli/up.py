@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inventory_match import encoder_at_start, intake
+from inventory_match import intake, models_at_start
 from inventory_match.bootstrap import App, migrations
 from inventory_match.checkup import QUEUES, queues_served
 from inventory_match.cli.frame import opened, plain_errors, say
@@ -75,7 +75,7 @@ def prepare(app: App) -> None:
     with app.unit_of_work() as session:
         if not catalog.has_active_encoder(session):
             catalog.register_encoder(session, app.encoder_record, app.encoder_record.thresholds)
-    encoder_at_start.check(app)
+    models_at_start.check(app)
     uploads = app.store.list_objects(app.settings.bucket)
     taken = intake.scan(uploads, app.unit_of_work, app.kicker, lambda _: None)
     if missed := len(taken.registered) + len(taken.unrouted):

@@ -17,6 +17,7 @@ from inventory_match.domain.errors import NotFound
 from inventory_match.domain.matching import Candidate, Decision, Prior, Thresholds
 from inventory_match.domain.photos import Box, ObjectRef
 from inventory_match.domain.printed import Printed
+from inventory_match.domain.siblings import Sibling
 
 from .models import Encoder, Photo, Sighting
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """A region and its answer; decision, candidates, what was known beforehand, embedding (shape (dim,)) and what print says
-    only where the catalog was asked."""
+    """A region and its answer; decision, candidates, what was known beforehand, embedding (shape (dim,)), what print says, and
+    a facing beside it that looks the same only where the catalog was asked."""
 
     position: int
     box: Box
@@ -39,6 +40,7 @@ class Sighted:
     prior: Prior | None = None
     embedding: NDArray[float32] | None = None
     printed: Printed | None = None
+    sibling: Sibling | None = None
 
     @property
     def sku(self) -> str | None:
@@ -69,6 +71,7 @@ class Kept:
     thresholds: Thresholds | None
     prior: Prior | None
     printed: Printed | None
+    sibling: Sibling | None
     encoder: Encoder | None
     vector: NDArray[float32] | None
 
@@ -115,6 +118,7 @@ def _row(photo_id: int, one: Sighted, encoder_id: int, thresholds: Thresholds) -
         "thresholds": thresholds.as_dict() if decision else None,
         "prior": one.prior.among(one.candidates) if one.prior else None,
         "printed": one.printed.as_dict() if one.printed else None,
+        "sibling": one.sibling.as_dict() if one.sibling else None,
         "encoder_id": encoder_id if decision else None,
         "embedding": HalfVector(one.embedding) if one.embedding is not None else None,
     }
@@ -139,6 +143,7 @@ def _kept(row: Sighting, photo: Photo, encoder: Encoder | None) -> Kept:
         thresholds=None if row.thresholds is None else Thresholds.from_mapping(row.thresholds),
         prior=None if row.prior is None else Prior.from_mapping(row.prior),
         printed=None if row.printed is None else Printed.from_mapping(row.printed),
+        sibling=None if row.sibling is None else Sibling.from_mapping(row.sibling),
         encoder=encoder,
         vector=None if row.embedding is None else np.asarray(row.embedding, np.float32),
     )

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from .printed import Printed
+from .siblings import Sibling
 
 
 class Outcome(StrEnum):
@@ -54,12 +55,13 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one crop: candidates from the nearest-neighbour query, best first, what was known beforehand, and what
-    the print says that was found in it."""
+    """What is known of one crop: candidates from the nearest-neighbour query, best first, what was known beforehand, what the
+    print says that was found in it, and a facing of the same photo that looks like it."""
 
     candidates: tuple[Candidate, ...]
     prior: Prior | None = None
     printed: Printed | None = None
+    sibling: Sibling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,21 @@ class Decision:
 
 
 def decide(evidence: Evidence, thresholds: Thresholds) -> Decision:
-    """Matched if a print says so clearly, if the best candidate is similar enough and leads clearly, or if a product expected
-    there does so in a tie; ambiguous if none does; else unknown."""
+    """Matched if a print says so clearly, if the best candidate is similar enough and leads clearly, if a product expected
+    there does so in a tie, or if a facing beside it confirms the best; ambiguous if none does; else unknown."""
     if evidence.printed is not None and evidence.printed.clear:
         return _read(evidence.printed, evidence.candidates)
+    alone = _resembled(evidence, thresholds)
+    if alone.outcome is Outcome.MATCHED or evidence.sibling is None or not evidence.candidates:
+        return alone
+    if evidence.sibling.sku != evidence.candidates[0].sku:
+        return alone
+    rule = f"{alone.rule}; {evidence.sibling.rule}"
+    return Decision(Outcome.MATCHED, evidence.sibling.sku, alone.similarity, alone.margin, rule)
+
+
+def _resembled(evidence: Evidence, thresholds: Thresholds) -> Decision:
+    """By similarity to the catalog, and by what was known beforehand."""
     if not evidence.candidates:
         return Decision(Outcome.UNKNOWN, None, None, None, "no candidate: the store's active assortment is empty")
     best, margin = evidence.candidates[0], _margin(evidence.candidates)

@@ -197,3 +197,28 @@ def test_what_a_worker_killed_as_a_whole_held_comes_back_by_the_sweep(store: Sto
         pipeline.process(photo_id, eyes, chosen, app.patience, app.unit_of_work, datetime.now(UTC))
     assert store.counted_once(photos)
     assert sorted(store.states(photos)) == [("done", 1), ("done", 2), ("done", 2)]
+
+
+_TWICE = """
+from workers.app import app, app_parts
+from workers.tasks import process_photo
+
+for _ in range(2):
+    process_photo({photo_id})
+    with app.connection() as connection:
+        print("deliveries asked for:", connection.default_channel.client.llen("chores"), flush=True)
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_kick_that_came_twice_asks_for_no_second_delivery(store: Store) -> None:
+    """In a storm of kicks each would set one more chore before the photos that wait."""
+    [photo_id] = store.upload(1)
+    with Connection(store.app.settings.redis_url.get_secret_value()) as connection:
+        before: Any = connection.default_channel
+        waiting = before.client.llen("chores")
+    with running("-c", _TWICE.format(photo_id=photo_id), environment=store.environment) as process:
+        said, _ = process.communicate()
+    asked = [int(line.rpartition(" ")[2]) for line in said.splitlines() if line.startswith("deliveries asked for")]
+    assert asked == [waiting + 1, waiting + 1], said
+    assert store.states([photo_id]) == [("done", 1)]

@@ -107,6 +107,7 @@ class Sighting(Base):
     thresholds: Mapped[Json | None]
     prior: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     printed: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    sibling: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("inventory_match.encoder.id"))
     embedding: Mapped[Any | None] = mapped_column(HALFVEC())
     __table_args__ = (

@@ -44,6 +44,12 @@ def looks(record: DetectorRecord, threads: int = 0, kept: Path | None = None, ru
     return lambda picture: _boxes(picture, dense)
 
 
+def prepare(record: DetectorRecord, kept: Path | None) -> None:
+    """Makes ahead what looking with `record` would take seconds for, as `vision.runtimes.prepare_encoder` does."""
+    if record.arch == COMPACT and runtimes.installed()[0] == "onnx":
+        graph(record, kept)
+
+
 def graph(record: DetectorRecord, kept: Path | None) -> bytes:
     """The compact detector's convolutions as ONNX, from `kept` where they lie there. Starts no thread, so that a process that
     forks afterwards hands it on. Raises ConfigurationError where the file changed since its record was read."""

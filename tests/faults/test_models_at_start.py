@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import make_url, text
 
-from inventory_match import encoder_at_start
+from inventory_match import models_at_start
 from inventory_match.bootstrap import App, migrations
 from inventory_match.cli.up import prepare
 from inventory_match.db import catalog, migrate
@@ -53,7 +53,7 @@ def test_a_worker_whose_encoder_file_is_missing_or_another_refuses_to_start(
 
     altered = App(served.settings.model_copy(update={"encoder_sha256": "0" * 64}))
     with pytest.raises(ConfigurationError, match=f"sha256 is {encoder().sha256}, expected {'0' * 64}"):
-        encoder_at_start.wait_for(altered, encoder_at_start.check)
+        models_at_start.wait_for(altered, models_at_start.check)
 
     with served.unit_of_work() as session:
         row = catalog.active_encoder(session)
@@ -93,7 +93,7 @@ def test_a_server_that_is_away_is_no_reason_to_refuse(machine: Machine, served: 
         assert worker.poll() is None
         assert telling.get(port, "/healthz")[0] == 200, "whoever restarts processes lets it wait"
         assert telling.get(port, "/readyz")[0] == 503
-    encoder_at_start.wait_for(served, encoder_at_start.check)
+    models_at_start.wait_for(served, models_at_start.check)
 
 
 @pytest.mark.timeout(120)
@@ -115,7 +115,7 @@ def test_new_code_waits_for_its_schema_and_old_code_works_with_a_newer_one(
         assert telling.get(port, "/healthz")[0] == 200, "the worker's own, now that it has begun"
     with served.unit_of_work() as session:
         session.execute(text("update inventory_match.alembic_version set version_num = '9999'"))
-    assert encoder_at_start.wait_for(served, encoder_at_start.check).dim == 8
+    assert models_at_start.wait_for(served, models_at_start.check).dim == 8
 
 
 def test_an_encoder_file_replaced_before_it_was_read_poisons_no_process(
