@@ -21,6 +21,7 @@ from inventory_match.domain.matching import Candidate, Evidence, Outcome, decide
 from inventory_match.domain.photos import Box
 from inventory_match.domain.printed import Printed, area, overlap, same_place, settle_claims
 from inventory_match.ports import Region
+from inventory_match.siblings import Crop, siblings
 
 if TYPE_CHECKING:
     from inventory_match import ports
@@ -62,13 +63,26 @@ def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Gla
     with glass.unit_of_work() as session:
         encoder = catalog.encoder_that_saw(session, glass.encoder.sha256)
         found = catalog.nearest(session, encoder, first.embeddings, glass.candidates, store, glass.search_exactly_below)
-        open_ = [one for one in found if decide(Evidence(one), glass.thresholds).outcome is not Outcome.MATCHED]
+        open_ = _open(first.embeddings, found, glass.thresholds, alike=encoder.metric == "cosine")
         if not open_ and len(found) >= _CLOSE_UP:
             return first
         few = catalog.few_products(session, store, PRODUCTS)
         references = catalog.reference_photos(session, few or _resembled(open_), REFERENCES_EACH)
     prints = settle_claims(glass.prints(image, references))
     return _corrected(first, prints, image, glass) if prints else first
+
+
+def _open(
+    embeddings: ports.Embeddings, found: Sequence[Sequence[Candidate]], thresholds: Thresholds, *, alike: bool
+) -> list[Sequence[Candidate]]:
+    """The candidates of crops that neither the catalog nor a facing beside them names."""
+    crops = [
+        Crop(vector, one, decide(Evidence(tuple(one)), thresholds))
+        for vector, one in zip(embeddings, found, strict=True)
+    ]
+    told = siblings(crops) if alike else [None] * len(crops)
+    both = zip(crops, told, strict=True)
+    return [one.candidates for one, sibling in both if one.decision.outcome is not Outcome.MATCHED and sibling is None]
 
 
 def _resembled(crops: Sequence[Sequence[Candidate]]) -> list[str]:
