@@ -27,6 +27,7 @@ _COMMANDS = {
     "backup": "backup",
     "restore": "backup",
     "encoders": "encoders",
+    "detectors": "detectors",
     "evaluate": "evaluate",
     "train": "train",
     "calibrate": "calibrate",

@@ -58,7 +58,7 @@ def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Sequential, n
         get_model_builder(arch)
     except ValueError as error:
         raise ConfigurationError(f"torchvision has no model {arch!r}; try mobilenet_v2 or resnet50") from error
-    model = get_model(arch, **_EXTRA.get(arch, {})) if weights is None else _downloaded(arch, weights)
+    model = get_model(arch, **_EXTRA.get(arch, {})) if weights is None else downloaded(arch, weights)
     children = list(model.named_children())
     if not any(isinstance(layer, nn.Linear) for layer in children[-1][1].modules()):
         raise ConfigurationError(f"{arch!r} does not end in a linear classifier, so it cannot be a trunk")
@@ -69,8 +69,12 @@ def build_trunk(arch: str, weights: str | None = None) -> tuple[nn.Sequential, n
     return trunk, _neck(*children[-1]), _width(trunk, arch)
 
 
-def _downloaded(arch: str, weights: str) -> nn.Module:
-    """torchvision's model with its own weights, kept in torch's folder for downloads, where a file may be laid by hand too."""
+def downloaded(arch: str, weights: str) -> nn.Module:
+    """torchvision's model with its own weights, kept in torch's folder for downloads, where a file may be laid by hand too.
+
+    Raises ConfigurationError for weights torchvision does not have or that are damaged, ServiceUnavailable where they cannot be
+    fetched.
+    """
     known = get_model_weights(arch).__members__
     if weights not in known:
         raise ConfigurationError(

@@ -39,7 +39,7 @@ def looks(record: DetectorRecord, threads: int = 0, kept: Path | None = None, ru
     Raises ConfigurationError where the file changed since.
     """
     if record.arch != COMPACT:
-        return _torchvision(_loaded(record))
+        return _torchvision(_loaded(record), record.labels)
     dense = _onnx(record, threads, kept) if (runtime or runtimes.installed()[0]) == "onnx" else _torch(record)
     return lambda picture: _boxes(picture, dense)
 
@@ -102,19 +102,20 @@ def _dense(record: DetectorRecord) -> nn.Module:
 def _loaded(record: DetectorRecord) -> Any:
     from inventory_match.vision.detection.network import build
 
-    detector = build(record.arch)
+    detector = build(record.arch, record.classes)
     detector.load_state_dict(read_tensors(record))
     return detector.eval()
 
 
-def _torchvision(detector: Any) -> Looks:
-    """Any of torchvision's detectors: it resizes and suppresses for itself."""
+def _torchvision(detector: Any, labels: tuple[int, ...]) -> Looks:
+    """Any of torchvision's detectors: it resizes and suppresses for itself. `labels`: which of its classes are products."""
     import torch
 
     @torch.no_grad()
     def look(picture: Image) -> tuple[Floats, Floats]:
         [out] = detector([torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255])
-        return out["boxes"].numpy(), out["scores"].numpy()
+        meant = np.isin(out["labels"].numpy(), labels) if labels else slice(None)
+        return out["boxes"].numpy()[meant], out["scores"].numpy()[meant]
 
     return look
 

@@ -8,12 +8,12 @@ four fifths of a MobileNetV2 with a feature pyramid of 64 channels: 2 million we
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import nn
 from torchvision.models import detection as torchvision_detection
-from torchvision.models import mobilenet_v2
+from torchvision.models import get_model, list_models, mobilenet_v2
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.fcos import FCOS, FCOSHead
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
@@ -21,32 +21,26 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from inventory_match.domain.errors import ConfigurationError
 from inventory_match.vision.detection.looks import COMPACT, GRID
 
-if TYPE_CHECKING:
-    from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
-
 _CHANNELS, _CONVOLUTIONS = 64, 2
 _LEVELS = {"6": "0", "13": "1", "17": "2"}
 """Blocks of MobileNetV2 whose maps are kept: 1/8, 1/16 and 1/32 of the picture, of 32, 96 and 320 channels."""
 
 _FAMILIES = ("fasterrcnn_", "retinanet_", "fcos_", "ssdlite")
-_PRODUCT = 2
+PRODUCT = 2
 """Classes of torchvision's models: background and product."""
 
 
-def build(arch: str, weights: str | None = None) -> nn.Module:
-    """A detector by name, with random weights, or torchvision's (`weights`, such as "DEFAULT"), whose classes are COCO's.
+def build(arch: str, classes: int = PRODUCT) -> nn.Module:
+    """A detector by name, with random weights; `classes` of torchvision's count the background.
 
-    Raises ConfigurationError for a name that is neither `compact_fcos` nor one of torchvision's one-shot detectors.
+    Raises ConfigurationError for a name that is neither `compact_fcos` nor one of torchvision's detectors.
     """
     if arch == COMPACT:
         return cast("nn.Module", compact())
-    known = [name for name in torchvision_detection.__dict__ if name.startswith(_FAMILIES)]
-    builder = cast("Callable[..., GeneralizedRCNN]", getattr(torchvision_detection, arch, None))
-    if arch not in known or not callable(builder):
-        names = [name for name in known if callable(getattr(torchvision_detection, name))]
-        raise ConfigurationError(f"no detector is called {arch!r}; use {COMPACT} or one of: {', '.join(sorted(names))}")
-    classes = {"num_classes": _PRODUCT} if weights is None else {}
-    return cast("nn.Module", builder(weights=weights, weights_backbone=None, **classes))
+    known = [name for name in list_models(module=torchvision_detection) if name.startswith(_FAMILIES)]
+    if arch not in known:
+        raise ConfigurationError(f"no detector is called {arch!r}; use {COMPACT} or one of: {', '.join(sorted(known))}")
+    return cast("nn.Module", get_model(arch, weights=None, weights_backbone=None, num_classes=classes))
 
 
 def compact(head: Callable[[int], FCOSHead] | None = None) -> FCOS:

@@ -25,6 +25,9 @@ class DetectorRecord:
     """A detector: its architecture (`detection.network.build`), the longer side in px that photos are brought to, the least
     score of a facing (0..1), and the intersection over union from which on two boxes are one.
 
+    `classes` is how many a network of torchvision's tells apart, the background among them, and `labels` those that are
+    products; none: all.
+
     `path` and `sha256` are the file's, known once it has been written or read; they are not stored inside it.
     """
 
@@ -35,6 +38,8 @@ class DetectorRecord:
     same_box: float
     licence: str
     origin: str
+    classes: int = 2
+    labels: tuple[int, ...] = ()
     sha256: str = field(default="", compare=False)
     path: Path | None = field(default=None, compare=False)
 
@@ -42,6 +47,12 @@ class DetectorRecord:
         """The record as it is stored."""
         kept = {key: value for key, value in asdict(self).items() if key not in ("sha256", "path")}
         return json.dumps(kept, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> DetectorRecord:
+        """The inverse of `to_json`; raises ValueError or TypeError when a field is missing or unknown."""
+        data = json.loads(text)
+        return cls(**data | {"labels": tuple(data.get("labels", ()))})
 
 
 def write(path: Path, record: DetectorRecord, tensors: Mapping[str, torch.Tensor]) -> DetectorRecord:
@@ -51,7 +62,7 @@ def write(path: Path, record: DetectorRecord, tensors: Mapping[str, torch.Tensor
 
 def read_record(path: Path, sha256: str | None = None) -> DetectorRecord:
     """The record of a detector file, checked against `sha256` when one is given. Raises ConfigurationError."""
-    record, found = _KIND.record(path, sha256, lambda text: DetectorRecord(**json.loads(text)))
+    record, found = _KIND.record(path, sha256, DetectorRecord.from_json)
     return replace(record, path=path, sha256=found)
 
 
