@@ -29,8 +29,9 @@ def assemble(
     model, weights or category that is not known.
     """
     build(arch)  # refuses a name that is no detector's before anything is fetched
+    labels: tuple[int, ...] = ()
     if isinstance(weights, Path):
-        model, labels, origin = _from_file(arch, weights, classes), (), f"{arch}, weights of {weights.name}"
+        model, origin = _from_file(arch, weights, classes), f"{arch}, weights of {weights.name}"
     else:
         model = downloaded(arch, weights)
         categories = _categories(arch, weights)
