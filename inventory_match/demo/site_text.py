@@ -1,4 +1,4 @@
-"""The day's site.toml: one store, two locations, two shelf cameras with fixed regions, the policies of the script."""
+"""The day's site.toml: one store, two locations, two shelf cameras that find facings for themselves, the script's policies."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ def _title(code: str) -> str:
 
 
 def _camera(camera: ShelfCamera) -> str:
-    boxes = camera.layout.regions(camera.lens)
-    regions = "\n".join(f"  [{box.x0:.5f}, {box.y0:.5f}, {box.x1:.5f}, {box.y1:.5f}]," for box in boxes)
     return (
         f'[[stores.{STORE}.cameras]]\nid = "{camera.code}"\nlocation = "{camera.code}"\nkind = "shelf"\n'
-        f'keys = "{STORE}/{camera.code}/{{captured_at}}.jpg"\nregions = [\n{regions}\n]\n'
+        f'keys = "{STORE}/{camera.code}/{{captured_at}}.jpg"\n'
     )
 
 

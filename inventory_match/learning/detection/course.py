@@ -107,8 +107,7 @@ def teach(
         detector.backbone.body[block].requires_grad_(False)
     optimizer = _optimizer(detector, course)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, course))
-    moving: Any = get_ema_multi_avg_fn(course.average)  # type: ignore[no-untyped-call] # torch's
-    averaged = AveragedModel(detector, multi_avg_fn=moving, use_buffers=True)
+    averaged = AveragedModel(detector, multi_avg_fn=_moving(course.average), use_buffers=True)
     parts = {"detector": detector, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
     step = _resumed(checkpoint, parts)
     for pictures, targets in _batches(sources, course, step, workers):
@@ -129,6 +128,16 @@ def teach(
         if last:
             break
     return cast("FCOS", averaged.module.eval())
+
+
+def _moving(most: float) -> Callable[[Any, Any, Any], None]:
+    """An average over about the last 1 / (1 - most) steps; over fewer at first, so that it soon forgets where it began."""
+
+    def update(kept: Any, new: Any, count: Any) -> None:
+        decay = min(most, (1 + int(count)) / (10 + int(count)))
+        get_ema_multi_avg_fn(decay)(kept, new, count)  # type: ignore[no-untyped-call] # torch's
+
+    return update
 
 
 def _set_training(detector: FCOS) -> None:

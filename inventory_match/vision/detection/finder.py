@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from PIL import Image as Pillow
 
@@ -35,8 +34,26 @@ _OVERLAP = 0.2
 """Share of a tile that its neighbour shows too."""
 _EDGE = 4.0
 """Px: a box that ends this near the inner edge of a tile was cut by it."""
+_INSIDE = 0.85
+"""A box that lies to this share inside another is a part of it, or its whole."""
 MOST = 400
 """Facings a photo; the best scores are kept."""
+
+
+def distinct(boxes: Floats, scores: Floats, same_box: float) -> NDArray[np.intp]:
+    """Which boxes (n, 4) to keep, best score first: the better of two that overlap by `same_box` (intersection over union), or
+    of which one lies nearly all inside the other. A network also sees the label of a bottle, and two packs as one."""
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    left = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(left) and len(kept) < MOST:
+        best, left = int(left[0]), left[1:]
+        kept.append(best)
+        low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        union = areas[best] + areas[left] - shared
+        left = left[(shared < same_box * union) & (shared < _INSIDE * np.minimum(areas[best], areas[left]))]
+    return np.array(kept, np.intp)
 
 
 @dataclass(frozen=True)
@@ -62,8 +79,7 @@ class FileFinder:
         height, width = shape[0], shape[1]
         whole = ((boxes[:, 2:] - boxes[:, :2]) > 1).all(axis=1)
         boxes, scores = boxes[whole], scores[whole]
-        corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-        kept = np.array(cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, self.record.same_box), np.intp)[:MOST]
+        kept = distinct(boxes, scores, self.record.same_box)
         inside = np.clip(boxes[kept] / [width, height, width, height], 0, 1)
         return [Found(Box(*map(float, box)), float(s)) for box, s in zip(inside, scores[kept], strict=True)]
 
