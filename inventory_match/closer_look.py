@@ -32,7 +32,10 @@ PRODUCTS, REFERENCES_EACH = 40, 2
 """So many products are asked about at most, by so many references each."""
 _OF_EACH_CROP = 5
 _CLOSE_UP = 12
-"""A photo with fewer facings is near enough for print to be read, and a pack overlooked in it weighs much."""
+"""A photo with fewer facings is near enough for print to be read, and a pack overlooked in it weighs much: there all of a small
+assortment is looked for."""
+_WORTH_A_LOOK = 0.5
+"""Of the similarity that is accepted: an open crop that resembles no product even so much is no pack of the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,10 @@ def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Gla
         encoder = catalog.encoder_that_saw(session, glass.encoder.sha256)
         found = catalog.nearest(session, encoder, first.embeddings, glass.candidates, store, glass.search_exactly_below)
         open_ = _open(first.embeddings, found, glass.thresholds, alike=encoder.metric == "cosine")
-        if not open_ and len(found) >= _CLOSE_UP:
+        near = len(found) < _CLOSE_UP
+        if not open_ and not near:
             return first
-        few = catalog.few_products(session, store, PRODUCTS)
+        few = catalog.few_products(session, store, PRODUCTS) if near else []
         references = catalog.reference_photos(session, few or _resembled(open_), REFERENCES_EACH)
     prints = settle_claims(glass.prints(image, references))
     return _corrected(first, prints, image, glass) if prints else first
@@ -75,14 +79,18 @@ def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Gla
 def _open(
     embeddings: ports.Embeddings, found: Sequence[Sequence[Candidate]], thresholds: Thresholds, *, alike: bool
 ) -> list[Sequence[Candidate]]:
-    """The candidates of crops that neither the catalog nor a facing beside them names."""
+    """The candidates of crops that neither the catalog nor a facing beside them names, and that resemble something."""
     crops = [
         Crop(vector, one, decide(Evidence(tuple(one)), thresholds))
         for vector, one in zip(embeddings, found, strict=True)
     ]
     told = siblings(crops) if alike else [None] * len(crops)
-    both = zip(crops, told, strict=True)
-    return [one.candidates for one, sibling in both if one.decision.outcome is not Outcome.MATCHED and sibling is None]
+    return [
+        one.candidates
+        for one, sibling in zip(crops, told, strict=True)
+        if one.decision.outcome is not Outcome.MATCHED and sibling is None
+        and one.candidates and one.candidates[0].similarity >= _WORTH_A_LOOK * thresholds.accept
+    ]  # fmt: skip
 
 
 def _resembled(crops: Sequence[Sequence[Candidate]]) -> list[str]:

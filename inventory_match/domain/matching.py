@@ -19,6 +19,9 @@ from typing import Any
 from .printed import Printed
 from .siblings import Sibling
 
+_ALL_BUT = 0.95
+"""Of the similarity that is accepted: from here on the picture has a say against a print."""
+
 
 class Outcome(StrEnum):
     MATCHED = "matched"
@@ -95,10 +98,11 @@ class Decision:
 
 
 def decide(evidence: Evidence, thresholds: Thresholds) -> Decision:
-    """Matched if a print says so clearly, if the best candidate is similar enough and leads clearly, if a product expected
-    there does so in a tie, or if a facing beside it confirms the best; ambiguous if none does; else unknown."""
+    """Matched if a print says so clearly and the picture does not contradict it, if the best candidate is similar enough and
+    leads clearly, if a product expected there does so in a tie, or if a facing beside it confirms the best; ambiguous if none
+    does; else unknown."""
     if evidence.printed is not None and evidence.printed.clear:
-        return _read(evidence.printed, evidence.candidates)
+        return _read(evidence.printed, evidence.candidates, thresholds)
     alone = _resembled(evidence, thresholds)
     if alone.outcome is Outcome.MATCHED or evidence.sibling is None or not evidence.candidates:
         return alone
@@ -125,11 +129,18 @@ def _resembled(evidence: Evidence, thresholds: Thresholds) -> Decision:
     return Decision(Outcome.MATCHED, best.sku, best.similarity, margin, rule)
 
 
-def _read(printed: Printed, candidates: Sequence[Candidate]) -> Decision:
-    """By its print, whatever it resembles: the figures are still the picture's own, as far as it was among the candidates."""
+def _read(printed: Printed, candidates: Sequence[Candidate], thresholds: Thresholds) -> Decision:
+    """By its print, unless the picture all but names another product: varieties share most of their print. The figures are
+    still the picture's own, as far as the product is among the candidates."""
     similarity = {one.sku: one.similarity for one in candidates}
     own = similarity.pop(printed.sku, None)
     margin = own - max(similarity.values()) if own is not None and similarity else None
+    if candidates and candidates[0].sku != printed.sku and candidates[0].similarity >= _ALL_BUT * thresholds.accept:
+        best = candidates[0]
+        lead = best.similarity - (own or 0.0)
+        if lead >= thresholds.margin:
+            rule = f"{printed.rule}; the picture resembles {best.sku} by {best.similarity:.3f}, {lead:.3f} more"
+            return Decision(Outcome.AMBIGUOUS, None, best.similarity, lead, rule)
     return Decision(Outcome.MATCHED, printed.sku, own, margin, printed.rule)
 
 

@@ -148,16 +148,23 @@ def test_a_product_out_of_place_is_never_hidden(given_: Evidence, thresholds: Th
         assert decide(given_, thresholds) == alone
 
 
-def test_a_clear_print_says_more_than_any_resemblance() -> None:
-    print_ = Printed("b", 40, 0.9)
-    decision = decide(
-        Evidence((Candidate("a", 0.95), Candidate("b", 0.6)), printed=print_), Thresholds(accept=0.9, margin=0.1)
-    )
-    assert (decision.outcome, decision.sku, decision.similarity) == (Outcome.MATCHED, "b", 0.6)
+def test_a_clear_print_says_more_than_a_resemblance() -> None:
+    print_, thresholds = Printed("b", 40, 0.9), Thresholds(accept=0.9, margin=0.1)
+    decision = decide(Evidence((Candidate("a", 0.85), Candidate("b", 0.5)), printed=print_), thresholds)
+    assert (decision.outcome, decision.sku, decision.similarity) == (Outcome.MATCHED, "b", 0.5)
     assert decision.margin == pytest.approx(-0.35)
     assert "print of b: 40 details" in decision.rule
-    unseen = decide(Evidence((Candidate("a", 0.95),), printed=print_), Thresholds(accept=0.9, margin=0.1))
+    unseen = decide(Evidence((Candidate("a", 0.85),), printed=print_), thresholds)
     assert (unseen.sku, unseen.similarity, unseen.margin) == ("b", None, None)
+
+
+@pytest.mark.parametrize(("own", "outcome"), [(0.6, Outcome.AMBIGUOUS), (0.84, Outcome.MATCHED)])
+def test_a_print_that_the_picture_contradicts_goes_to_people(own: float, outcome: Outcome) -> None:
+    """Varieties share most of their print; a lead within the margin contradicts nothing."""
+    evidence = Evidence((Candidate("a", 0.88), Candidate("b", own)), printed=Printed("b", 40, 0.9))
+    decision = decide(evidence, Thresholds(accept=0.9, margin=0.1))
+    assert decision.outcome is outcome
+    assert ("the picture resembles a by 0.880" in decision.rule) is (outcome is Outcome.AMBIGUOUS)
 
 
 def test_two_prints_that_claim_one_place_leave_it_to_the_picture() -> None:
