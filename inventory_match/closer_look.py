@@ -66,7 +66,7 @@ def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Gla
     with glass.unit_of_work() as session:
         encoder = catalog.encoder_that_saw(session, glass.encoder.sha256)
         found = catalog.nearest(session, encoder, first.embeddings, glass.candidates, store, glass.search_exactly_below)
-        open_ = _open(first.embeddings, found, glass.thresholds, alike=encoder.metric == "cosine")
+        open_ = left_open(first.embeddings, found, glass.thresholds, alike=encoder.metric == "cosine")
         near = len(found) < _CLOSE_UP
         if not open_ and not near:
             return first
@@ -76,7 +76,7 @@ def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Gla
     return _corrected(first, prints, image, glass) if prints else first
 
 
-def _open(
+def left_open(
     embeddings: ports.Embeddings, found: Sequence[Sequence[Candidate]], thresholds: Thresholds, *, alike: bool
 ) -> list[Sequence[Candidate]]:
     """The candidates of crops that neither the catalog nor a facing beside them names, and that resemble something."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from inventory_match.closer_look import refined
+import numpy as np
+
+from inventory_match.closer_look import left_open, refined
+from inventory_match.domain.matching import Candidate, Thresholds
 from inventory_match.domain.photos import Box
 from inventory_match.domain.printed import Printed
 from inventory_match.ports import Region
@@ -42,3 +45,19 @@ def test_a_pack_nobody_found_is_a_new_region_below_those_of_the_finder() -> None
 def test_a_remembered_place_taken_for_hidden_is_a_pack_where_its_print_is_seen() -> None:
     [(region, said)] = refined([Region(3, LEFT, "not_assessable", "too blurred", remembered=True)], [(LEFT, A)])
     assert (region.position, region.answer, region.reason, region.remembered, said) == (3, "candidate", None, True, A)
+
+
+def test_a_closer_look_is_worth_what_nobody_named_and_resembles_something() -> None:
+    """In order: named; like a named one; open; resembles nothing; nothing to resemble."""
+    turns = np.radians([0, 5, 80, 80, 80])
+    embeddings = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
+    found = [
+        (Candidate("jam", 0.9), Candidate("tea", 0.2)),
+        (Candidate("jam", 0.7), Candidate("tea", 0.2)),
+        (Candidate("jam", 0.7), Candidate("tea", 0.2)),
+        (Candidate("jam", 0.3), Candidate("tea", 0.2)),
+        (),
+    ]
+    thresholds = Thresholds(accept=0.8, margin=0.05)
+    assert left_open(embeddings, found, thresholds, alike=True) == [found[2]]
+    assert left_open(embeddings, found, thresholds, alike=False) == [found[1], found[2]]
