@@ -81,7 +81,7 @@ def shelf(app: App, /, **options: Any) -> None:
 def _measure(scratch: App, measured: Measured, chosen: _Chosen, listed: Sequence[ShelfPhoto]) -> ShelfFigures:
     from inventory_match.learning.evaluate import enrol
     from inventory_match.learning.selection import read_several
-    from inventory_match.learning.shelf_figures import figures, matched, named_right
+    from inventory_match.learning.shelf_figures import figures
     from inventory_match.learning.shelf_run import Listening, Stand, read_shelves
     from inventory_match.vision.prints import KnownPrints
 
@@ -107,7 +107,7 @@ def _measure(scratch: App, measured: Measured, chosen: _Chosen, listed: Sequence
     say(
         f"{measured.record.name} ({measured.record.sha256[:12]}), accept {limits.accept:.4f}, margin {limits.margin:.4f}"
     )
-    _show(found, read, named_right(matched(read), skus, lambda one: one.first))
+    _show(found, read)
     return found
 
 
@@ -134,10 +134,8 @@ def _draw(scratch: App, photos: Path, folder: Path, photo_id: int, one: PhotoRea
     drawn.save(folder / f"{one.photo.replace('/', '_')}.png")
 
 
-def _show(found: ShelfFigures, read: Sequence[PhotoRead], candidates: float | None) -> None:
+def _show(found: ShelfFigures, read: Sequence[PhotoRead]) -> None:
     rows = [(key, _plain(value)) for key, value in asdict(found).items()]
-    if candidates is not None:
-        rows.insert(-1, ("matched boxes whose best candidate is right", _plain(candidates)))
     table("Shelf", ["figure", "value"], rows)
     wrong = [one for one in read if one.wrong or one.cause]
     body = [(one.photo, one.state, one.cause, _differences(one)) for one in wrong[:WRONG_SHOWN]]

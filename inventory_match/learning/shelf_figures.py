@@ -8,8 +8,9 @@
 - photos_fully_right: photos on which every product is counted right.
 - photos: how many were measured.
 - recall_at_50, ap50: see `detections`; ap50 only where the labels are said to be exhaustive.
-- identity_accuracy: share of the matched boxes that were named right, by the decision that serves: an unknown or ambiguous
-  crop is not. Boxes of a product without reference are left out, because no name could be right.
+- identity_accuracy: share of the matched boxes whose name is right: the one that was decided or, where the decision was left to
+  people, the best candidate they are offered. Boxes of a product without reference are left out: no name could be right.
+- decided_accuracy: the same by what serves alone: an open crop is not named right. Counts rest on these.
 - seconds_per_photo: median, from the bytes of a photo to its rows in the ledger. The first photo warms up and is not
   counted, unless it is the only one.
 
@@ -63,6 +64,7 @@ class ShelfFigures:
     recall_at_50: float | None
     ap50: float | None
     identity_accuracy: float | None
+    decided_accuracy: float | None
     seconds_per_photo: float
 
 
@@ -72,7 +74,7 @@ def figures(read: Sequence[PhotoRead], references: Collection[str], *, exhaustiv
     products = set(references).union(*(one.counts or {} for one in counted))
     errors = [abs(one.counted.get(sku, 0) - true) / true for one in counted for sku, true in _present(one.counts or {})]
     everything, wrong = len(products) * len(counted), sum(len(one.wrong) for one in counted)
-    pairs, labels = matched(read), sum(len(one.labels or ()) for one in read)
+    pairs, labels = _matched(read), sum(len(one.labels or ()) for one in read)
     return ShelfFigures(
         count_mape=_mean(errors),
         exact_count_rate=(everything - wrong) / everything if everything else None,
@@ -81,17 +83,18 @@ def figures(read: Sequence[PhotoRead], references: Collection[str], *, exhaustiv
         photos=len(read),
         recall_at_50=recall(pairs, labels),
         ap50=average_precision(pairs, labels) if exhaustive else None,
-        identity_accuracy=named_right(pairs, references, lambda found: found.sku),
+        identity_accuracy=_named_right(pairs, references, lambda found: found.sku or found.first),
+        decided_accuracy=_named_right(pairs, references, lambda found: found.sku),
         seconds_per_photo=median([one.seconds for one in read[1:]] or [read[0].seconds]),
     )
 
 
-def matched(read: Sequence[PhotoRead]) -> list[Pair]:
+def _matched(read: Sequence[PhotoRead]) -> list[Pair]:
     """The detections of all photos that have labels, each with the label it took."""
     return [pair for one in read if one.labels is not None for pair in match(one.detections, one.labels)]
 
 
-def named_right(
+def _named_right(
     pairs: Sequence[Pair], references: Collection[str], name: Callable[[Detection], str | None]
 ) -> float | None:
     """The share of matched boxes of products with a reference whose `name` is right; None where none was matched."""

@@ -104,7 +104,7 @@ def test_counts_and_boxes_come_from_the_tables_that_serving_fills(app: App, fold
     # Three of five labels are found, all surer than any miss; the third is labelled A and was named B.
     assert found.recall_at_50 == pytest.approx(3 / 5)
     assert found.ap50 == pytest.approx(3 / 5)
-    assert found.identity_accuracy == pytest.approx(2 / 3)
+    assert found.decided_accuracy == pytest.approx(2 / 3)
     assert found.seconds_per_photo > 0
 
 
