@@ -142,6 +142,12 @@ class App:
         return KnownPrints(self.pixels)
 
     @cached_property
+    def far_views(self) -> ports.FarViews:
+        from inventory_match.vision.far_views import FarViews
+
+        return FarViews(self.pixels)
+
+    @cached_property
     def encoder_record(self) -> EncoderRecord:
         """What the configured model file says of itself. Raises ConfigurationError where it is missing or altered."""
         from inventory_match.vision.weights import read_record, shipped_default
@@ -192,7 +198,7 @@ class App:
         from inventory_match.vision.images import crop
 
         encoder, rules = self.active_encoder()
-        return Eyes(self.store, self.decoder, self.detector, encoder, crop, self.prints), rules
+        return Eyes(self.store, self.decoder, self.detector, encoder, crop, self.prints, self.far_views), rules
 
     @cached_property
     def reference_decoder(self) -> ports.Decoder:

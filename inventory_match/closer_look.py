@@ -1,18 +1,20 @@
-"""A closer look at what the first one left open: which known prints are to be seen, and where exactly those packs end.
+"""A closer look at what the first one left open: which known prints are to be seen, and what is too small for its references.
 
-The encoder answers for a crop as a whole, so it is at a loss where the crop is: half a pack, two packs, a pack of which
-it knows one packshot. Local features need neither a crop nor many references, only print (`vision/local_features.py`). They are
-costly and are therefore asked about a few products only: all of a small assortment, or those the open crops resemble most.
+The encoder answers for a crop as a whole, so it is at a loss where the crop is: half a pack, two packs, a pack of which it
+knows one packshot. Local features need neither a crop nor many references, only print (`vision/local_features.py`). They are
+costly and therefore asked about a few products: all of a small assortment in a close-up, else those that open crops resemble.
 What they find corrects the detector too: a box gets the extent of its print, parts of one pack become one, a pack it missed is
-added. Cameras with fixed regions need none of it.
+added. Where packs are too small to be read, sharp references mislead instead: there the same few products are compared as they
+would look from as far away (`vision/far_views.py`). Cameras with fixed regions need none of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from inventory_match import ports
     from inventory_match.db.engine import UnitOfWork
     from inventory_match.domain.matching import Thresholds
+    from inventory_match.domain.photos import ObjectRef
+
+    References: TypeAlias = Mapping[str, Sequence[ObjectRef]]
 
 PRODUCTS, REFERENCES_EACH = 40, 2
 """So many products are asked about at most, by so many references each."""
@@ -34,24 +39,33 @@ _OF_EACH_CROP = 5
 _CLOSE_UP = 12
 """A photo with fewer facings is near enough for print to be read, and a pack overlooked in it weighs much: there all of a small
 assortment is looked for."""
+_LEGIBLE = 120.0
+"""Px, longer side: from here on print can be read; below, references are shrunk to the crop's size instead."""
+_SHRUNK, _FAR_SIDES = 0.75, (32, 48, 64, 96)
+"""A crop shows less detail than its pixels could hold: lenses and JPEG cost a quarter. Few sizes, so that what was embedded
+is used again."""
 _WORTH_A_LOOK = 0.5
 """Of the similarity that is accepted: an open crop that resembles no product even so much is no pack of the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Regions, one embedding per candidate region, shape (candidates, dim), and what print says of each region."""
+    """Regions, one embedding per candidate region, shape (candidates, dim), what print says of each region, and how much it
+    resembles products from afar (similarity by sku), where that was asked."""
 
     regions: list[ports.Region]
     embeddings: ports.Embeddings
     printed: Sequence[Printed | None] = ()
+    far: Sequence[Mapping[str, float] | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Glass:
-    """What a closer look needs: who finds prints, who embeds and cuts what is new, and how the first look decides."""
+    """What a closer look needs: who finds prints, who shrinks references, who embeds and cuts what is new, and how the first
+    look decides."""
 
     prints: ports.Prints
+    far_views: ports.FarViews
     encoder: ports.Encoder
     crop: ports.Cropper
     unit_of_work: UnitOfWork
@@ -61,36 +75,64 @@ class Glass:
 
 
 def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Glass) -> Looked:
-    """What the prints in `image` make of a first look. Nothing is written; one transaction is read and closed before the
-    slow part."""
+    """What prints in `image`, and references seen from afar, make of a first look. Nothing is written; one transaction is read
+    and closed before the slow part."""
+    sides = _sides(first.regions, image)
     with glass.unit_of_work() as session:
         encoder = catalog.encoder_that_saw(session, glass.encoder.sha256)
         found = catalog.nearest(session, encoder, first.embeddings, glass.candidates, store, glass.search_exactly_below)
-        open_ = left_open(first.embeddings, found, glass.thresholds, alike=encoder.metric == "cosine")
+        alike = encoder.metric == "cosine"
+        open_ = left_open(first.embeddings, found, glass.thresholds, alike=alike)
+        small = [number for number in open_ if alike and sides[number] < _LEGIBLE]
+        legible = [found[number] for number in open_ if number not in small]
         near = len(found) < _CLOSE_UP
-        if not open_ and not near:
-            return first
         few = catalog.few_products(session, store, PRODUCTS) if near else []
-        references = catalog.reference_photos(session, few or _resembled(open_), REFERENCES_EACH)
-    prints = settle_claims(glass.prints(image, references))
-    return _corrected(first, prints, image, glass) if prints else first
+        to_read = catalog.reference_photos(session, few or _resembled(legible), REFERENCES_EACH)
+        to_shrink = catalog.reference_photos(session, _resembled([found[n] for n in small]), REFERENCES_EACH)
+    far = _from_afar(first, small, sides, to_shrink, glass) if to_shrink else {}
+    prints = settle_claims(glass.prints(image, to_read)) if to_read else []
+    looked = _corrected(first, prints, image, glass) if prints else first
+    return replace(looked, far=[far.get((one.position, one.box)) for one in looked.regions])
 
 
 def left_open(
     embeddings: ports.Embeddings, found: Sequence[Sequence[Candidate]], thresholds: Thresholds, *, alike: bool
-) -> list[Sequence[Candidate]]:
-    """The candidates of crops that neither the catalog nor a facing beside them names, and that resemble something."""
+) -> list[int]:
+    """Which crops neither the catalog nor a facing beside them names, of those that resemble something."""
     crops = [
         Crop(vector, one, decide(Evidence(tuple(one)), thresholds))
         for vector, one in zip(embeddings, found, strict=True)
     ]
     told = siblings(crops) if alike else [None] * len(crops)
     return [
-        one.candidates
-        for one, sibling in zip(crops, told, strict=True)
+        number
+        for number, (one, sibling) in enumerate(zip(crops, told, strict=True))
         if one.decision.outcome is not Outcome.MATCHED and sibling is None
         and one.candidates and one.candidates[0].similarity >= _WORTH_A_LOOK * thresholds.accept
     ]  # fmt: skip
+
+
+def _sides(regions: Sequence[Region], image: ports.Image) -> list[float]:
+    """The longer side of each crop that was embedded, px."""
+    height, width = image.shape[:2]
+    boxes = [one.box for one in regions if one.answer == "candidate"]
+    return [max((box.x1 - box.x0) * width, (box.y1 - box.y0) * height) for box in boxes]
+
+
+def _from_afar(
+    first: Looked, small: Sequence[int], sides: Sequence[float], references: References, glass: Glass
+) -> dict[tuple[int, Box], dict[str, float]]:
+    """How much each of the small crops resembles the references shrunk to their common size, by position and box."""
+    size = _SHRUNK * median(sides[number] for number in small)
+    side = max((one for one in _FAR_SIDES if one <= size), default=_FAR_SIDES[0])
+    shrunk = glass.far_views(glass.encoder, references, side)
+    asked = [one for one in first.regions if one.answer == "candidate"]
+    return {
+        (asked[number].position, asked[number].box): {
+            sku: round(float((vectors @ first.embeddings[number]).max()), 6) for sku, vectors in shrunk.items()
+        }
+        for number in small
+    }
 
 
 def _resembled(crops: Sequence[Sequence[Candidate]]) -> list[str]:

@@ -60,7 +60,7 @@ class Explanation:
         said = [f"sighting {kept.id}: {self.title}", f"rule: {kept.rule}"]
         if thresholds is not None:
             said.append(f"thresholds then: accept {thresholds.accept:.3f}, margin {thresholds.margin:.3f}")
-        decided = ", ".join(f"{one.sku} {one.similarity:.3f}" for one in kept.candidates)
+        decided = ", ".join(f"{one.sku} {one.similarity:.3f}{' from afar' * one.far}" for one in kept.candidates)
         said.append(f"candidates then: {decided or 'none'}")
         if kept.printed is not None:
             said.append(kept.printed.rule)
@@ -88,7 +88,7 @@ class Explanation:
             "prior": kept.prior.among(kept.candidates) if kept.prior else None,
             "printed": kept.printed.as_dict() if kept.printed else None,
             "sibling": kept.sibling.as_dict() if kept.sibling else None,
-            "candidates": [{"sku": one.sku, "similarity": one.similarity} for one in kept.candidates],
+            "candidates": [one.as_dict() for one in kept.candidates],
             "encoder": {"name": self.encoder.name, "sha256": self.encoder.sha256, "active": self.active is None},
             "references": [
                 {"id": one.id, "sku": one.sku, "name": one.name, "key": one.ref.key, "similarity": one.similarity}

@@ -9,7 +9,7 @@ together for a worker: it claims the photo, and puts it to rest whatever happens
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -24,7 +24,7 @@ from inventory_match.db.sightings import Sighted
 from inventory_match.domain.counting import Answer
 from inventory_match.domain.errors import Permanent, PhotoRejected, PhotoSuperseded, Transient
 from inventory_match.domain.ledger import Kind
-from inventory_match.domain.matching import Evidence, Outcome, Thresholds, decide
+from inventory_match.domain.matching import Evidence, Outcome, Thresholds, decide, from_afar
 from inventory_match.domain.photos import Captured, PhotoState, captured_at
 from inventory_match.domain.views import ViewLimits
 from inventory_match.siblings import by_siblings
@@ -45,7 +45,8 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
-    """What seeing needs of the world. Without `prints` nobody takes a closer look at what the first one left open."""
+    """What seeing needs of the world. Without `prints` and `far_views` nobody takes a closer look at what the first one left
+    open."""
 
     store: ports.PhotoStore
     decode: ports.Decoder
@@ -53,6 +54,7 @@ class Eyes:
     encoder: ports.Encoder
     crop: ports.Cropper
     prints: ports.Prints | None = None
+    far_views: ports.FarViews | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Patience:
 class Seen:
     """A photo that was looked at: its regions, and one embedding per candidate region, shape (candidates, dim).
 
-    `view`: the whole photo, where a shelf camera took it. `printed`: what print says of each region, where it was looked for.
+    `view`: the whole photo, where a shelf camera took it. `printed` and `far`: what print says of each region, and which
+    products it resembles from afar, where that was asked.
     """
 
     photo: Claimed
@@ -91,6 +94,7 @@ class Seen:
     encoder_sha256: str
     view: View | None = None
     printed: Sequence[Printed | None] = ()
+    far: Sequence[Mapping[str, float] | None] = ()
 
 
 def process(
@@ -118,9 +122,9 @@ def _take(
 ) -> PhotoState | None:
     try:
         seen = see(photo, eyes)
-        if eyes.prints is not None and photo.places is not None:
+        if eyes.prints is not None and eyes.far_views is not None and photo.places is not None:
             with stage("verify"):
-                seen = _closer(seen, eyes.prints, eyes, rules, unit_of_work)
+                seen = _closer(seen, eyes.prints, eyes.far_views, eyes, rules, unit_of_work)
         with stage("settle"), unit_of_work() as session:
             return settle(session, seen, rules, now)
     except PhotoRejected as error:
@@ -151,13 +155,15 @@ def see(photo: Claimed, eyes: Eyes) -> Seen:
     return Seen(photo, _when(photo, decoded), decoded, regions, embeddings[: len(crops)], eyes.encoder.sha256, view)
 
 
-def _closer(seen: Seen, prints: ports.Prints, eyes: Eyes, rules: Rules, unit_of_work: UnitOfWork) -> Seen:
-    """What the first look left open, looked at again for the prints of known packs."""
+def _closer(
+    seen: Seen, prints: ports.Prints, far: ports.FarViews, eyes: Eyes, rules: Rules, unit_of_work: UnitOfWork
+) -> Seen:
+    """What the first look left open, looked at again for the prints of known packs, and for how they look from afar."""
     searched = rules.thresholds, rules.candidates, rules.search_exactly_below
-    glass = closer_look.Glass(prints, eyes.encoder, eyes.crop, unit_of_work, *searched)
+    glass = closer_look.Glass(prints, far, eyes.encoder, eyes.crop, unit_of_work, *searched)
     first = closer_look.Looked(seen.regions, seen.embeddings)
     looked = closer_look.look_closer(first, seen.decoded.image, seen.photo.store, glass)
-    return replace(seen, regions=looked.regions, embeddings=looked.embeddings, printed=looked.printed)
+    return replace(seen, regions=looked.regions, embeddings=looked.embeddings, printed=looked.printed, far=looked.far)
 
 
 def settle(session: Session, seen: Seen, rules: Rules, now: datetime) -> PhotoState | None:
@@ -198,11 +204,12 @@ def _identify(session: Session, seen: Seen, encoder: Encoder, rules: Rules, prio
     )
     asked = iter(zip(seen.embeddings, found, strict=True))
     sighted = []
-    for region, printed in zip_longest(seen.regions, seen.printed):
+    for region, printed, far in zip_longest(seen.regions, seen.printed, seen.far):
         if region.answer != "candidate":
             sighted.append(Sighted(region.position, region.box, Answer(region.answer), region.reason or region.answer))
             continue
         embedding, candidates = next(asked)
+        candidates = candidates if far is None else from_afar(candidates, far)
         decision = decide(Evidence(candidates, prior, printed), rules.thresholds)
         answer = Answer.PRODUCT if decision.outcome is Outcome.MATCHED else Answer.UNKNOWN
         sighted.append(

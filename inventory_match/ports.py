@@ -97,6 +97,14 @@ class Prints(Protocol):
     def __call__(self, image: Image, references: Mapping[str, Sequence[ObjectRef]]) -> list[Claim]: ...
 
 
+class FarViews(Protocol):
+    """Embeddings (n, dim) of a few reference photos a product, shrunk to `side` px as if they stood far away."""
+
+    def __call__(
+        self, encoder: Encoder, references: Mapping[str, Sequence[ObjectRef]], side: int
+    ) -> Mapping[str, Embeddings]: ...
+
+
 class Encoder(Protocol):
     """Pixels to vectors; one call embeds all crops of a photo."""
 

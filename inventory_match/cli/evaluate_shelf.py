@@ -83,6 +83,7 @@ def _measure(scratch: App, measured: Measured, chosen: _Chosen, listed: Sequence
     from inventory_match.learning.selection import read_several
     from inventory_match.learning.shelf_figures import figures
     from inventory_match.learning.shelf_run import Listening, Stand, read_shelves
+    from inventory_match.vision.far_views import FarViews
     from inventory_match.vision.prints import KnownPrints
 
     references = read_several(chosen.references, [])
@@ -94,6 +95,7 @@ def _measure(scratch: App, measured: Measured, chosen: _Chosen, listed: Sequence
         # No bucket here: the pictures of references come from where their rows say.
         known = {one.source: one for one in references}
         scratch.prints = KnownPrints(lambda ref: known[ref.key].pixels(scratch.reference_decoder))
+        scratch.far_views = FarViews(lambda ref: known[ref.key].pixels(scratch.reference_decoder))
         eyes, rules = scratch.sight()
         stand = Stand(scratch.unit_of_work, eyes, replace(rules, thresholds=measured.thresholds), finder)
         read, done = [], bar("photos", len(listed))

@@ -31,10 +31,30 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A product of the catalog and its similarity to the crop, higher is better; several references folded into one."""
+    """A product of the catalog and its similarity to the crop, higher is better; several references folded into one. `far`:
+    to a reference shrunk to the crop's size, which resembles it more than the sharp one does."""
 
     sku: str
     similarity: float
+    far: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        kept = {"sku": self.sku, "similarity": self.similarity}
+        return kept | {"far": True} if self.far else kept
+
+    @classmethod
+    def from_mapping(cls, kept: Mapping[str, Any]) -> Candidate:
+        return cls(str(kept["sku"]), float(kept["similarity"]), bool(kept.get("far", False)))
+
+
+def from_afar(candidates: Sequence[Candidate], far: Mapping[str, float]) -> tuple[Candidate, ...]:
+    """The candidates with what shrunk references say (similarity by sku), each product once by the better of both, best
+    first, no more of them than there were."""
+    both = {one.sku: one for one in candidates}
+    for sku, similarity in far.items():
+        if sku not in both or similarity > both[sku].similarity:
+            both[sku] = Candidate(sku, similarity, far=True)
+    return tuple(sorted(both.values(), key=lambda one: -one.similarity)[: len(candidates)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +145,8 @@ def _resembled(evidence: Evidence, thresholds: Thresholds) -> Decision:
         tied = Decision(Outcome.AMBIGUOUS, None, best.similarity, margin, rule)
         return tied if evidence.prior is None else _untied(tied, evidence.candidates, evidence.prior, thresholds)
     lead = "no second candidate" if margin is None else f"lead {margin:.3f} >= {thresholds.margin:.3f}"
-    rule = f"similarity {best.similarity:.3f} >= {thresholds.accept:.3f}, {lead}"
+    seen = "similarity from afar" if best.far else "similarity"
+    rule = f"{seen} {best.similarity:.3f} >= {thresholds.accept:.3f}, {lead}"
     return Decision(Outcome.MATCHED, best.sku, best.similarity, margin, rule)
 
 

@@ -59,5 +59,5 @@ def test_a_closer_look_is_worth_what_nobody_named_and_resembles_something() -> N
         (),
     ]
     thresholds = Thresholds(accept=0.8, margin=0.05)
-    assert left_open(embeddings, found, thresholds, alike=True) == [found[2]]
-    assert left_open(embeddings, found, thresholds, alike=False) == [found[1], found[2]]
+    assert left_open(embeddings, found, thresholds, alike=True) == [2]
+    assert left_open(embeddings, found, thresholds, alike=False) == [1, 2]

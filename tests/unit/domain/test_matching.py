@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inventory_match.domain.matching import Candidate, Decision, Evidence, Outcome, Prior, Thresholds, decide
+from inventory_match.domain.matching import Candidate, Decision, Evidence, Outcome, Prior, Thresholds, decide, from_afar
 from inventory_match.domain.printed import Printed
 
 SIMILARITY = st.floats(-1, 1, allow_nan=False)
@@ -173,3 +173,13 @@ def test_two_prints_that_claim_one_place_leave_it_to_the_picture() -> None:
         Evidence((Candidate("a", 0.95), Candidate("b", 0.6)), printed=torn), Thresholds(accept=0.9, margin=0.1)
     )
     assert decision.sku == "a"
+
+
+def test_what_is_seen_from_afar_joins_the_candidates_by_the_better_of_both() -> None:
+    near = (Candidate("a", 0.7), Candidate("b", 0.6), Candidate("c", 0.5))
+    joined = from_afar(near, {"b": 0.9, "a": 0.65, "d": 0.55})
+    assert joined == (Candidate("b", 0.9, far=True), Candidate("a", 0.7), Candidate("d", 0.55, far=True))
+    assert tuple(Candidate.from_mapping(one.as_dict()) for one in joined) == joined, "kept, and read again"
+    decision = decide(Evidence(joined), Thresholds(accept=0.8, margin=0.1))
+    assert (decision.sku, decision.rule) == ("b", "similarity from afar 0.900 >= 0.800, lead 0.200 >= 0.100")
+    assert from_afar((), {"a": 0.9}) == (), "a catalog without candidates has none from afar"
