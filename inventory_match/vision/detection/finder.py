@@ -35,24 +35,26 @@ _OVERLAP = 0.2
 _EDGE = 4.0
 """Px: a box that ends this near the inner edge of a tile was cut by it."""
 _INSIDE = 0.85
-"""A box that lies to this share inside another is a part of it, or its whole."""
+"""To this share within others a box is no facing of its own."""
 MOST = 400
 """Facings a photo; the best scores are kept."""
 
 
 def distinct(boxes: Floats, scores: Floats, same_box: float) -> NDArray[np.intp]:
-    """Which boxes (n, 4) to keep, best score first: the better of two that overlap by `same_box` (intersection over union), or
-    of which one lies nearly all inside the other. A network also sees the label of a bottle, and two packs as one."""
+    """Which boxes (n, 4) to keep, best score first. One gives way to a better one that it overlaps by `same_box` (intersection
+    over union) or that lies nearly all inside it, and to better ones that cover nearly all of it: a network also sees the label
+    of a bottle, two packs as one, and one made of two halves."""
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    left = np.argsort(-scores, kind="stable")
     kept: list[int] = []
-    while len(left) and len(kept) < MOST:
-        best, left = int(left[0]), left[1:]
-        kept.append(best)
-        low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
+    for one in np.argsort(-scores, kind="stable"):
+        low, high = np.maximum(boxes[one, :2], boxes[kept, :2]), np.minimum(boxes[one, 2:], boxes[kept, 2:])
         shared = np.clip(high - low, 0, None).prod(axis=1)
-        union = areas[best] + areas[left] - shared
-        left = left[(shared < same_box * union) & (shared < _INSIDE * np.minimum(areas[best], areas[left]))]
+        same = shared >= same_box * (areas[one] + areas[kept] - shared)
+        around = shared >= _INSIDE * areas[kept]
+        if not (same | around).any() and shared.sum() < _INSIDE * areas[one]:
+            kept.append(int(one))
+        if len(kept) == MOST:
+            break
     return np.array(kept, np.intp)
 
 

@@ -94,8 +94,9 @@ def test_an_unknown_architecture_is_told_with_the_known_ones() -> None:
 def test_of_a_pack_its_label_and_its_neighbours_each_pack_is_kept_once() -> None:
     pack, again, neighbour = [10, 10, 50, 110], [12, 8, 51, 112], [46, 10, 90, 110]
     label, both = [18, 50, 42, 90], [8, 8, 92, 112]
-    boxes = np.array([label, pack, both, neighbour, again], np.float32)
-    scores = np.array([0.6, 0.9, 0.5, 0.8, 0.7], np.float32)
+    halves = [30, 10, 68, 110]
+    boxes = np.array([label, pack, both, neighbour, again, halves], np.float32)
+    scores = np.array([0.6, 0.9, 0.5, 0.8, 0.7, 0.4], np.float32)
     assert distinct(boxes, scores, 0.55).tolist() == [1, 3]
     assert distinct(boxes[[0, 2]], scores[[0, 2]], 0.55).tolist() == [0], "the better of the two, whichever it is"
     assert distinct(boxes[:0], scores[:0], 0.55).tolist() == []
