@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from PIL import Image
 from inventory_match.domain.errors import InvalidInput
 from inventory_match.learning.detection.photos import alike, fronts, kept_for_validation, read_boxes
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[3]
+PHOTOS = ROOT.parent / "shared/data/household-products/images"
 
 
 def table(folder: Path, *lines: str, head: str = "image,sku,x0,y0,x1,y1") -> Path:
@@ -78,3 +78,10 @@ def test_fronts_are_what_lies_in_large_boxes(tmp_path: Path) -> None:
     photos = read_boxes(table(tmp_path, "a.png,x,0,0,100,150", "a.png,x,0,0,79,150"), tmp_path, exhaustive=True)
     [front] = fronts(photos)
     assert (front.size, front.mode, front.getpixel((5, 5))) == ((100, 150), "RGBA", (9, 99, 199, 255))
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"needs {PHOTOS}, the photos the shipped detector learned from")
+def test_the_committed_list_is_what_the_rule_keeps_of_the_photos() -> None:
+    listed = (ROOT / "tests/benchmarks/household-validation.txt").read_text().split()
+    assert kept_for_validation(list(PHOTOS.iterdir()), 5) == set(listed)
+    assert set((ROOT / "tests/benchmarks/household-neither.txt").read_text().split()) < set(listed)
