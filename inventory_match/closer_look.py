@@ -91,6 +91,8 @@ def look_closer(first: Looked, image: ports.Image, store: str | None, glass: Gla
         to_shrink = catalog.reference_photos(session, _resembled([found[n] for n in small]), REFERENCES_EACH)
     far = _from_afar(first, small, sides, to_shrink, glass) if to_shrink else {}
     prints = settle_claims(glass.prints(image, to_read)) if to_read else []
+    if not near:  # the product of a named facing was perhaps not asked about, and its varieties answer in its place
+        prints = elsewhere(prints, _named(first.regions, found, open_, glass.thresholds))
     looked = _corrected(first, prints, image, glass) if prints else first
     return replace(looked, far=[far.get((one.position, one.box)) for one in looked.regions])
 
@@ -110,6 +112,24 @@ def left_open(
         if one.decision.outcome is not Outcome.MATCHED and sibling is None
         and one.candidates and one.candidates[0].similarity >= _WORTH_A_LOOK * thresholds.accept
     ]  # fmt: skip
+
+
+def _named(
+    regions: Sequence[Region], found: Sequence[Sequence[Candidate]], open_: Sequence[int], thresholds: Thresholds
+) -> list[Box]:
+    """The boxes of crops that resemble something and are not open."""
+    boxes = [one.box for one in regions if one.answer == "candidate"]
+    least = _WORTH_A_LOOK * thresholds.accept
+    return [
+        boxes[number]
+        for number, one in enumerate(found)
+        if number not in open_ and one and one[0].similarity >= least
+    ]  # fmt: skip
+
+
+def elsewhere(prints: Sequence[tuple[Box, Printed]], named: Sequence[Box]) -> list[tuple[Box, Printed]]:
+    """The prints that are not at the place of a named facing."""
+    return [(box, said) for box, said in prints if not any(same_place(box, one) for one in named)]
 
 
 def _sides(regions: Sequence[Region], image: ports.Image) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inventory_match.closer_look import left_open, refined
+from inventory_match.closer_look import elsewhere, left_open, refined
 from inventory_match.domain.matching import Candidate, Thresholds
 from inventory_match.domain.photos import Box
 from inventory_match.domain.printed import Printed
@@ -61,3 +61,8 @@ def test_a_closer_look_is_worth_what_nobody_named_and_resembles_something() -> N
     thresholds = Thresholds(accept=0.8, margin=0.05)
     assert left_open(embeddings, found, thresholds, alike=True) == [2]
     assert left_open(embeddings, found, thresholds, alike=False) == [1, 2]
+
+
+def test_a_print_says_nothing_of_a_facing_that_was_named() -> None:
+    assert elsewhere([(LEFT, A), (RIGHT, B)], [Box(0.02, 0.1, 0.28, 0.9)]) == [(RIGHT, B)]
+    assert elsewhere([(LEFT, A)], []) == [(LEFT, A)]

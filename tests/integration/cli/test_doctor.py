@@ -42,7 +42,7 @@ def healthy(app: App) -> App:
 def test_all_is_well_but_no_worker_runs(run: Run) -> None:
     found = verdicts(run("doctor").output)
     assert found.pop("workers") == "warn"
-    assert len(found) == 12
+    assert len(found) == 13
     assert set(found.values()) == {"ok"}
 
 

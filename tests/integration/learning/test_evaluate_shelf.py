@@ -30,6 +30,7 @@ from inventory_match.rendering.designs import product
 from inventory_match.rendering.shelf import ShelfLayout, shelf_photo
 from inventory_match.rendering.studio import studio_view
 from inventory_match.vision.facings import Facings
+from inventory_match.vision.far_views import FarViews
 from inventory_match.vision.images import crop, decoder
 from inventory_match.vision.prints import KnownPrints
 
@@ -124,7 +125,8 @@ def test_packs_that_nobody_found_are_found_named_and_counted_by_their_print(app:
     enrol(serving, references, lambda _done: None)
     known = {one.source: one for one in references}
     prints = KnownPrints(lambda ref: known[ref.key].pixels(decoder()))
-    eyes = Eyes(app.store, decoder(limits=QualityLimits()), Facings(blind), ColourEncoder(), crop, prints)
+    far = FarViews(lambda ref: known[ref.key].pixels(decoder()))
+    eyes = Eyes(app.store, decoder(limits=QualityLimits()), Facings(blind), ColourEncoder(), crop, prints, far)
     listed = read_photos(tmp_path, tmp_path / "counts.json", None)
     [(photo_id, read_)] = read_shelves(Stand(app.unit_of_work, eyes, serving.rules, blind), tmp_path, listed)
     assert (read_.state, read_.counted) == ("done", true)
